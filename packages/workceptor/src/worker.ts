@@ -1,0 +1,69 @@
+import type { UnitStatus, WorkState } from '@receptor/protocol';
+import type { Logger } from './logger.js';
+
+/** How a submit reached the daemon; what a caller is trusted with depends on it. */
+export type Origin = 'unix' | 'tcp' | 'mesh';
+
+/** The parameters of a submit: every value is a string (reference: control, 6). */
+export type Parameters = Readonly<Record<string, string>>;
+
+/** A change to a unit's status; members left out stay as they are. */
+export interface StatusChange {
+  state?: WorkState;
+  detail?: string;
+  extraData?: unknown;
+}
+
+/** What a worker is given of the unit it works for. */
+export interface UnitHandle {
+  readonly id: string;
+  /** The unit's directory, absolute. A worker may keep files of its own there (mode 0600). */
+  readonly directory: string;
+  /** The payload; complete and never changed once the worker is started. */
+  readonly stdinPath: string;
+  /** The output; the worker appends to it and nothing else does. */
+  readonly stdoutPath: string;
+  readonly log: Logger;
+  /** The status as it was last written. */
+  readonly status: Readonly<UnitStatus>;
+  /**
+   * Changes the status, in memory at once and on disk atomically; resolves when it is on disk. Changes are
+   * written in the order of the calls. A change that follows a complete state is ignored.
+   */
+  update(change: StatusChange): Promise<void>;
+  /** Says that the output has grown, or is whole; whoever reads it live is woken. */
+  outputChanged(): void;
+}
+
+/** One unit at work. The unit calls each method at most once, except `cancel`. */
+export interface Worker {
+  /**
+   * Starts the unit, whose payload is complete. Resolves when it is started, or when its start goes on in the
+   * background (a pod being created); what happens later is told through {@link UnitHandle.update}.
+   * @throws ReceptorError when it cannot start; the unit then fails with `Error starting worker: <message>`.
+   */
+  start(): Promise<void>;
+  /** Takes up a unit that an earlier process of the daemon left Pending or Running. */
+  resume(): Promise<void>;
+  /** Ends the work and writes the state Canceled, last. Harmless where nothing runs any more. */
+  cancel(): Promise<void>;
+  /** Frees what is kept outside the unit's directory, such as a pod. Called before the directory is removed. */
+  release(): Promise<void>;
+  /** Lets go of the unit without ending its work, because the daemon ends. No timer, socket or watcher stays. */
+  detach(): Promise<void>;
+}
+
+/** A work type: what a `work-*` section of the configuration registers. */
+export interface WorkType {
+  readonly name: string;
+  /** Whether submits must be signed (`verifysignature`). */
+  readonly verifiesSignature: boolean;
+  /**
+   * Checks a submit's parameters and returns the ExtraData the unit starts with.
+   * @throws ReceptorError in the words of the reference, as the first reply to the submit; no unit remains.
+   */
+  prepare(parameters: Parameters, origin: Origin): Promise<unknown>;
+  createWorker(unit: UnitHandle): Worker;
+  /** ExtraData as replies may show it, without secrets. Default: unchanged. */
+  redact?(extraData: unknown): unknown;
+}
