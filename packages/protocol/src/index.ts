@@ -1,2 +1,54 @@
+export {
+  type CommandLine,
+  interpretCommand,
+  MalformedLineError,
+  parseCommandLine,
+  splitCommandLine,
+} from './command-line.js';
+export {
+  type Command,
+  type ConnectCommand,
+  isUnitId,
+  type PingCommand,
+  RESERVED_PARAMETERS,
+  type ReloadCommand,
+  type StatusCommand,
+  type TracerouteCommand,
+  type WorkCommand,
+  type WorkEndCommand,
+  type WorkListCommand,
+  type WorkResultsCommand,
+  type WorkStatusCommand,
+  type WorkSubmitCommand,
+} from './commands.js';
+export { formatDuration, parseDuration, parseDurationMs } from './duration.js';
+export { encodeCommand } from './encode-command.js';
 export { ERROR_CODES, type ErrorCode, ReceptorError } from './errors.js';
+export { compareBytes, encodeGoJson, goMap } from './go-json.js';
+export { quoteGo } from './go-text.js';
+export {
+  type AdvertisedWorkType,
+  type CancelReply,
+  CONNECTING_LINE,
+  type ConnectionReport,
+  encodeReply,
+  encodeStatusReply,
+  encodeTracerouteReply,
+  encodeUnitReply,
+  encodeWorkListReply,
+  errorReply,
+  greetingLine,
+  type PingReply,
+  type ReleaseReply,
+  type ReloadReply,
+  type ServiceAdvertisement,
+  type StatusReply,
+  type SubmitReply,
+  streamingLine,
+  type TracerouteHop,
+  type TracerouteReply,
+  unitCreatedLine,
+  unitReport,
+  type WorkListReply,
+} from './replies.js';
 export { isComplete, stateName, type UnitReport, type UnitStatus, WorkState } from './unit.js';
