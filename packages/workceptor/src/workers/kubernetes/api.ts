@@ -19,11 +19,18 @@ export interface ApiRequest {
 export interface KubernetesApi {
   /** The namespace of the kubeconfig's context, `default` where it names none. */
   readonly defaultNamespace: string;
-  /** Sends a request and reads the JSON answer. @throws ApiError when it is refused or cannot be sent. */
+  /**
+   * Sends a request and reads the JSON answer.
+   * @throws ApiError when it is refused or cannot be sent; ReceptorError `RECEPTOR_ABORTED` when its signal ended it.
+   */
   json<T>(request: ApiRequest): Promise<T>;
   /** Sends a request whose answer is a stream (log, watch). @throws ApiError when it is refused or cannot be sent. */
   stream(request: ApiRequest): Promise<IncomingMessage>;
-  /** Opens a WebSocket (attach). @throws ApiError when it is refused or cannot be opened. */
+  /**
+   * Opens a WebSocket (attach). It is handed over paused, so that no frame is lost: add the listeners, then call
+   * its `resume()`. It always ends with `close`; `error` needs no listener.
+   * @throws ApiError when it is refused or cannot be opened.
+   */
   webSocket(request: ApiRequest, protocols: string[]): Promise<WebSocket>;
 }
 
