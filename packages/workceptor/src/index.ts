@@ -1,2 +1,10 @@
 export { type Logger, silentLogger } from './logger.js';
+export { UnitResults } from './results/unit-results.js';
+export { Submission } from './units/submission.js';
+export {
+  type SubmitRequest,
+  type WorkCommand,
+  Workceptor,
+  type WorkceptorOptions,
+} from './units/workceptor.js';
 export type { Origin, Parameters, StatusChange, UnitHandle, Worker, WorkType } from './worker.js';

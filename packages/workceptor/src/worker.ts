@@ -12,6 +12,11 @@ export interface StatusChange {
   state?: WorkState;
   detail?: string;
   extraData?: unknown;
+  /**
+   * Whether the change must outlast a loss of power; what else is written outlasts the end of the process only.
+   * A change of state always is durable.
+   */
+  durable?: boolean;
 }
 
 /** What a worker is given of the unit it works for. */
@@ -28,14 +33,21 @@ export interface UnitHandle {
   readonly status: Readonly<UnitStatus>;
   /**
    * Changes the status, in memory at once and on disk atomically; resolves when it is on disk. Changes are
-   * written in the order of the calls. A change that follows a complete state is ignored.
+   * written in the order of the calls; those that come while another is being written are written as one. A
+   * change that follows a complete state is ignored. Rejects when the status could not be written; it stays in
+   * force in memory and is written when the disk allows it.
    */
   update(change: StatusChange): Promise<void>;
+  /** Takes over the status that another process, such as a Go daemon's command runner, has written to the file. */
+  refresh(): Promise<void>;
   /** Says that the output has grown, or is whole; whoever reads it live is woken. */
   outputChanged(): void;
 }
 
-/** One unit at work. The unit calls each method at most once, except `cancel`. */
+/**
+ * One unit at work. `start` or `resume` is called once, at first; the others only after it has settled, one at a
+ * time, and `release` and `detach` at most once. `cancel` is not called once the state is complete.
+ */
 export interface Worker {
   /**
    * Starts the unit, whose payload is complete. Resolves when it is started, or when its start goes on in the

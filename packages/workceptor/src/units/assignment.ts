@@ -1,0 +1,146 @@
+import { ReceptorError, type UnitReport, WorkState } from '@receptor/protocol';
+import { errorText } from '../error-text.js';
+import type { Worker, WorkType } from '../worker.js';
+import { WAITING_FOR_INPUT } from './submission.js';
+import type { Unit } from './unit.js';
+
+/** Details of a Pending unit that never had its whole payload; `Unit Created` is the Go daemon's. */
+const WITHOUT_PAYLOAD: readonly string[] = ['Unit Created', WAITING_FOR_INPUT];
+
+/**
+ * A unit and the worker that is assigned to it. Its operations take turns, and none of them begins before the
+ * worker's start has settled.
+ */
+export class Assignment {
+  readonly unit: Unit;
+  #type: WorkType | undefined;
+  #worker: Worker | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** @param type of a new unit; one that was found on disk is offered its type later, or never. */
+  constructor(unit: Unit, type?: WorkType) {
+    this.unit = unit;
+    this.#type = type;
+  }
+
+  /** The unit's work type; undefined where the node does not offer it. */
+  get type(): WorkType | undefined {
+    return this.#type;
+  }
+
+  report(): UnitReport {
+    const extraData = this.unit.status.ExtraData;
+    if (!this.#type) return this.unit.report('Unknown WorkType');
+    return this.unit.report(this.#type.redact ? this.#type.redact(extraData) : extraData);
+  }
+
+  /** Takes up a unit that was found on disk, if it is of this type and there is something left to do. */
+  offer(type: WorkType): void {
+    if (this.#type || type.name !== this.unit.status.WorkType) return;
+    this.#type = type;
+    if (this.unit.complete) {
+      // What it keeps outside the directory still has to be freed at its release.
+      this.#worker = type.createWorker(this.unit);
+      return;
+    }
+    void this.#inTurn(() => this.#resume(type));
+  }
+
+  /** Starts the worker; see {@link Submission.start}. */
+  start(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { unit } = this;
+      if (unit.departure === 'released') {
+        throw new ReceptorError('RECEPTOR_UNKNOWN_UNIT', `unknown work unit ${unit.id}`);
+      }
+      if (unit.complete || unit.departure || !this.#type) {
+        throw new ReceptorError(
+          'RECEPTOR_WORK_START_FAILED',
+          `work unit ${unit.id} was cancelled before it started`,
+        );
+      }
+      try {
+        await unit.update({ detail: 'Starting Worker' });
+        this.#worker = this.#type.createWorker(unit);
+        await this.#worker.start();
+      } catch (error) {
+        const text = errorText(error);
+        await this.#fail(`Error starting worker: ${text}`);
+        if (error instanceof ReceptorError) throw error;
+        throw new ReceptorError('RECEPTOR_WORK_START_FAILED', text, { cause: error });
+      }
+    });
+  }
+
+  /** Ends the work, unless it has ended. */
+  cancel(): Promise<void> {
+    return this.#inTurn(() => this.#cancel());
+  }
+
+  /** Ends the work, frees what it holds, and removes the unit. */
+  release(force: boolean, remove: () => Promise<void>): Promise<void> {
+    const tolerate = async (step: () => Promise<void> | undefined) => {
+      try {
+        await step();
+      } catch (error) {
+        if (!force) throw error;
+        this.unit.log.warning(`Error releasing unit ${this.unit.id}, which goes on: ${errorText(error)}`);
+      }
+    };
+    return this.#inTurn(async () => {
+      if (this.unit.departure) return;
+      await tolerate(() => this.#cancel());
+      await tolerate(() => this.#worker?.release());
+      await this.unit.depart('released');
+      try {
+        await tolerate(remove);
+      } catch (error) {
+        this.unit.remain();
+        throw error;
+      }
+      await tolerate(() => this.#worker?.detach());
+    });
+  }
+
+  /** Lets go of the unit and its worker without ending the work. */
+  detach(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.unit.departure) return;
+      await this.unit.depart('detached');
+      await this.#worker?.detach();
+    });
+  }
+
+  async #cancel(): Promise<void> {
+    if (this.unit.complete || !this.#type) return;
+    if (this.#worker) await this.#worker.cancel();
+    else await this.unit.update({ state: WorkState.Canceled, detail: 'Canceled' });
+  }
+
+  async #resume(type: WorkType): Promise<void> {
+    const { unit } = this;
+    const { State, Detail } = unit.status;
+    if (unit.departure) return;
+    if (State === WorkState.Pending && WITHOUT_PAYLOAD.includes(Detail)) {
+      await this.#fail('Pending at restart');
+      return;
+    }
+    try {
+      this.#worker = type.createWorker(unit);
+      await this.#worker.resume();
+    } catch (error) {
+      await this.#fail(`Failed to restart: ${errorText(error)}`);
+    }
+  }
+
+  /** Fails the unit; a status that cannot be written is kept in memory and written later. */
+  async #fail(detail: string): Promise<void> {
+    await this.unit.update({ state: WorkState.Failed, detail }).catch(() => undefined);
+  }
+
+  #inTurn<T>(step: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(step);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+}

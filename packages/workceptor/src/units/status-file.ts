@@ -1,0 +1,102 @@
+import { open, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { UnitStatus, WorkState } from '@receptor/protocol';
+
+/** Name of the status file in a unit's directory (reference: work, 1.1). */
+export const STATUS_FILE = 'status';
+/** Where the next status is prepared; whatever a crash leaves there is worthless. */
+export const STATUS_ASIDE = 'status.new';
+
+/** A Go runner truncates the file before it writes: an empty or half file is read again this often, this far apart. */
+const READ_ATTEMPTS = 20;
+const READ_RETRY_MS = 10;
+
+/** The bytes of a status file: compact JSON with Go's escapes, and a newline. */
+export function encodeStatus(status: UnitStatus): string {
+  const { State, Detail, StdoutSize, WorkType, ExtraData } = status;
+  const json = JSON.stringify({ State, Detail, StdoutSize, WorkType, ExtraData: ExtraData ?? null });
+  const escaped = json.replace(
+    /[<>&\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return `${escaped}\n`;
+}
+
+/**
+ * Reads the text of a status file; a member that is absent takes its zero value, as with Go.
+ * @throws SyntaxError when it is not JSON or a member has the wrong type.
+ */
+export function decodeStatus(text: string): UnitStatus {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new SyntaxError('status is not a JSON object');
+  }
+  const {
+    State = 0,
+    Detail = '',
+    StdoutSize = 0,
+    WorkType = '',
+    ExtraData = null,
+  } = value as Record<string, unknown>;
+  if (!Number.isInteger(State)) throw new SyntaxError('State of the status is not an integer');
+  if (!Number.isSafeInteger(StdoutSize)) throw new SyntaxError('StdoutSize of the status is not an integer');
+  if (typeof Detail !== 'string') throw new SyntaxError('Detail of the status is not a string');
+  if (typeof WorkType !== 'string') throw new SyntaxError('WorkType of the status is not a string');
+  return { State: State as WorkState, Detail, StdoutSize: StdoutSize as number, WorkType, ExtraData };
+}
+
+/**
+ * Reads a unit's status. An empty or half file, as another process may leave it for a moment, is read again.
+ * @throws the error of the file system, or SyntaxError when the file stays unreadable.
+ */
+export async function readStatus(directory: string): Promise<UnitStatus> {
+  for (let attempt = 1; ; attempt++) {
+    const text = await readFile(join(directory, STATUS_FILE), 'utf8');
+    try {
+      return decodeStatus(text);
+    } catch (error) {
+      if (attempt === READ_ATTEMPTS) throw error;
+    }
+    await delay(READ_RETRY_MS);
+  }
+}
+
+/**
+ * Writes the first status of a new unit.
+ * Nothing can read it before it is whole, because nobody knows the ID yet: so it is written in place, and synced.
+ */
+export async function createStatus(directory: string, status: UnitStatus): Promise<void> {
+  await writeFileAs(join(directory, STATUS_FILE), 'wx', encodeStatus(status), true);
+  await syncDirectory(directory);
+}
+
+/**
+ * Replaces a unit's status atomically.
+ * @param durable whether it must outlast a loss of power, not only the end of the process.
+ */
+export async function replaceStatus(directory: string, status: UnitStatus, durable: boolean): Promise<void> {
+  const aside = join(directory, STATUS_ASIDE);
+  await writeFileAs(aside, 'w', encodeStatus(status), durable);
+  await rename(aside, join(directory, STATUS_FILE));
+  if (durable) await syncDirectory(directory);
+}
+
+async function writeFileAs(path: string, flags: string, text: string, durable: boolean): Promise<void> {
+  const file = await open(path, flags, 0o600);
+  try {
+    await file.writeFile(text);
+    if (durable) await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

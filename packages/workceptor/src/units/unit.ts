@@ -1,0 +1,168 @@
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { isComplete, stateName, type UnitReport, type UnitStatus } from '@receptor/protocol';
+import { errorCode, errorText } from '../error-text.js';
+import type { Logger } from '../logger.js';
+import type { StatusChange, UnitHandle } from '../worker.js';
+import { readStatus, replaceStatus } from './status-file.js';
+
+/** Why a unit is no longer with us: its directory was removed, or the daemon lets go of it. */
+export type Departure = 'released' | 'detached';
+
+/** A unit's status in memory and on disk, and those who wait for it to change. */
+export class Unit implements UnitHandle {
+  readonly id: string;
+  readonly directory: string;
+  readonly stdinPath: string;
+  readonly stdoutPath: string;
+  readonly log: Logger;
+  #status: UnitStatus;
+  #departure: Departure | undefined;
+  #saving: Promise<void> | undefined;
+  #queued: Promise<void> | undefined;
+  #durable = false;
+  #unsaved = false;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(directory: string, id: string, status: UnitStatus, log: Logger) {
+    this.id = id;
+    this.directory = directory;
+    this.stdinPath = join(directory, 'stdin');
+    this.stdoutPath = join(directory, 'stdout');
+    this.log = log;
+    this.#status = status;
+  }
+
+  get status(): Readonly<UnitStatus> {
+    return this.#status;
+  }
+
+  get complete(): boolean {
+    return isComplete(this.#status.State);
+  }
+
+  get departure(): Departure | undefined {
+    return this.#departure;
+  }
+
+  update(change: StatusChange): Promise<void> {
+    if (this.complete || this.#departure) return this.#queued ?? this.#saving ?? Promise.resolve();
+    const before = this.#status;
+    this.#status = {
+      ...before,
+      State: change.state ?? before.State,
+      Detail: change.detail ?? before.Detail,
+      StdoutSize: this.stdoutSize(),
+      ExtraData: change.extraData === undefined ? before.ExtraData : change.extraData,
+    };
+    if (change.durable || this.#status.State !== before.State) this.#durable = true;
+    this.outputChanged();
+    return this.#save();
+  }
+
+  async refresh(): Promise<void> {
+    await this.settle();
+    const status = await readStatus(this.directory);
+    if (this.#departure || this.complete) return;
+    this.#status = status;
+    this.outputChanged();
+  }
+
+  outputChanged(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Calls the listener at every change of status or output and when the unit departs; returns what ends that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Bytes of output there are: of an unfinished unit, as the file has it now. */
+  stdoutSize(): number {
+    if (this.complete) return this.#status.StdoutSize;
+    return statSync(this.stdoutPath, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  /** Whether somebody has removed the directory behind our back. */
+  isRemoved(): boolean {
+    return !existsSync(this.directory);
+  }
+
+  /** The status as replies show it, with its ExtraData as given. */
+  report(extraData: unknown): UnitReport {
+    const { State, Detail, WorkType } = this.#status;
+    return {
+      Detail,
+      ExtraData: extraData,
+      State,
+      StateName: stateName(State),
+      StdoutSize: this.stdoutSize(),
+      WorkType,
+    };
+  }
+
+  /** Brings what is on disk up to date, where an earlier write failed or output has grown since. */
+  async keepUp(): Promise<void> {
+    if (this.#departure || this.#saving !== undefined) return;
+    if (!this.#unsaved) {
+      const size = this.stdoutSize();
+      if (size === this.#status.StdoutSize) return;
+      this.#status = { ...this.#status, StdoutSize: size };
+    }
+    await this.#save().catch(() => undefined);
+  }
+
+  /** Whether {@link keepUp} may still find something to do. */
+  get needsKeeping(): boolean {
+    return !this.#departure && (!this.complete || this.#unsaved);
+  }
+
+  /** Ends all writing to the directory; resolves when the last write has ended. Readers are woken. */
+  async depart(departure: Departure): Promise<void> {
+    this.#departure = departure;
+    this.outputChanged();
+    await this.settle();
+  }
+
+  /** Takes back a departure, because the directory could not be removed. */
+  remain(): void {
+    this.#departure = undefined;
+  }
+
+  /** Resolves when nothing is being written. */
+  async settle(): Promise<void> {
+    for (;;) {
+      const writing = this.#queued ?? this.#saving;
+      if (!writing) return;
+      await writing.catch(() => undefined);
+    }
+  }
+
+  #save(): Promise<void> {
+    this.#queued ??= this.#saveNext();
+    return this.#queued;
+  }
+
+  async #saveNext(): Promise<void> {
+    // Changes that come until the write before this one has ended are written with this one.
+    await this.#saving?.catch(() => undefined);
+    const durable = this.#durable;
+    this.#durable = false;
+    this.#queued = undefined;
+    const saving = replaceStatus(this.directory, this.#status, durable);
+    this.#saving = saving;
+    try {
+      await saving;
+      this.#unsaved = false;
+    } catch (error) {
+      if (this.#departure && errorCode(error) === 'ENOENT') return;
+      this.#unsaved = true;
+      this.#durable ||= durable;
+      this.log.error(`Error updating status file of unit ${this.id}: ${errorText(error)}`);
+      throw error;
+    } finally {
+      if (this.#saving === saving) this.#saving = undefined;
+    }
+  }
+}

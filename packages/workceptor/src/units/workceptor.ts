@@ -1,0 +1,289 @@
+import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ReceptorError, type UnitReport, type UnitStatus, WorkState } from '@receptor/protocol';
+import { errorCode, errorText } from '../error-text.js';
+import { type Logger, silentLogger } from '../logger.js';
+import { UnitResults } from '../results/unit-results.js';
+import type { Origin, Parameters, WorkType } from '../worker.js';
+import { Assignment } from './assignment.js';
+import { createStatus, readStatus } from './status-file.js';
+import { Submission, WAITING_FOR_INPUT } from './submission.js';
+import { Unit } from './unit.js';
+import { isUnitId, randomUnitId } from './unit-id.js';
+
+/** How often the sizes of running units are brought to disk, and failed writes tried again. */
+const KEEP_UP_MS = 1000;
+const REMOVE_ATTEMPTS = 3;
+const REMOVE_RETRY_MS = 1000;
+
+/** What a {@link Workceptor} is made with. */
+export interface WorkceptorOptions {
+  /** The node's ID; units live in the directory of that name in `dataDir`. */
+  nodeId: string;
+  /** `datadir` of the configuration. Created when the first unit needs it. */
+  dataDir: string;
+  /** Default: silence. */
+  logger?: Logger;
+}
+
+/** A submit, as far as the node itself understands it. */
+export interface SubmitRequest {
+  workType: string;
+  parameters: Parameters;
+  origin: Origin;
+}
+
+/** A work type as service advertisements name it. */
+export interface WorkCommand {
+  WorkType: string;
+  /** Whether submits of this type must be signed. */
+  Secure: boolean;
+}
+
+/** The work units of a node and the work types it offers. Make it, register the types, then {@link open} it. */
+export class Workceptor {
+  /** Where the units' directories are. */
+  readonly directory: string;
+  readonly #log: Logger;
+  readonly #types = new Map<string, WorkType>();
+  readonly #units = new Map<string, Assignment>();
+  readonly #loading = new Map<string, Promise<Assignment | undefined>>();
+  #keepingUp: NodeJS.Timeout | undefined;
+  #state: 'new' | 'open' | 'closed' = 'new';
+
+  /** @throws ReceptorError `RECEPTOR_CONFIG_INVALID` when the node ID cannot be the name of a directory. */
+  constructor(options: WorkceptorOptions) {
+    const { nodeId, dataDir, logger = silentLogger } = options;
+    if (!/^[^/\0]+$/.test(nodeId) || nodeId === '.' || nodeId === '..') {
+      throw new ReceptorError(
+        'RECEPTOR_CONFIG_INVALID',
+        `node ID ${nodeId} cannot be used as a directory name`,
+      );
+    }
+    this.directory = resolve(dataDir, nodeId);
+    this.#log = logger;
+  }
+
+  /**
+   * Adds a work type. Units of that type which an earlier process left are taken up by {@link open}, or at once
+   * when the Workceptor is open already.
+   * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` when the name is taken or reserved.
+   */
+  registerWorkType(type: WorkType): void {
+    if (type.name === 'remote' || this.#types.has(type.name)) {
+      throw new ReceptorError('RECEPTOR_CONFIG_INVALID', `work type ${type.name} already registered`);
+    }
+    this.#types.set(type.name, type);
+    for (const assignment of this.#units.values()) assignment.offer(type);
+  }
+
+  /** The work types, in order of registration. */
+  workTypes(): WorkCommand[] {
+    return [...this.#types.values()].map((type) => ({ WorkType: type.name, Secure: type.verifiesSignature }));
+  }
+
+  /** @throws ReceptorError `RECEPTOR_UNKNOWN_WORK_TYPE` */
+  workType(name: string): WorkType {
+    const type = this.#types.get(name);
+    if (!type) throw new ReceptorError('RECEPTOR_UNKNOWN_WORK_TYPE', `unknown work type ${name}`);
+    return type;
+  }
+
+  /**
+   * Reads the units that are on disk and takes up those that are not complete; their workers go on in the
+   * background. What is no unit is reported in the log and left alone.
+   */
+  async open(): Promise<void> {
+    if (this.#state !== 'new') throw new Error('a Workceptor is opened once');
+    this.#state = 'open';
+    let entries: string[];
+    try {
+      entries = await readdir(this.directory);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return;
+      throw error;
+    }
+    for (const entry of entries) {
+      const found = await this.#locate(entry);
+      // A submit that was refused, or that ended before its ID was given out, leaves this with the Go daemon.
+      if (!found) await rmdir(join(this.directory, entry)).catch(() => undefined);
+    }
+  }
+
+  /** Lets go of all units. Running ones go on; a Workceptor that is opened on the same directory takes them up. */
+  async close(): Promise<void> {
+    this.#state = 'closed';
+    clearInterval(this.#keepingUp);
+    await Promise.allSettled(this.#loading.values());
+    await Promise.all([...this.#units.values()].map((assignment) => assignment.detach()));
+    this.#units.clear();
+  }
+
+  /**
+   * Allocates a unit: validates the submit, makes the directory and writes the first status. The ID is given out
+   * when that is durable; nothing remains of a submit that is refused.
+   * @throws ReceptorError `RECEPTOR_UNKNOWN_WORK_TYPE`, or what the work type refuses the parameters with.
+   */
+  async allocate(request: SubmitRequest): Promise<Submission> {
+    this.#assertOpen();
+    const type = this.workType(request.workType);
+    const extraData = await type.prepare(request.parameters, request.origin);
+    const status: UnitStatus = {
+      State: WorkState.Pending,
+      Detail: WAITING_FOR_INPUT,
+      StdoutSize: 0,
+      WorkType: type.name,
+      ExtraData: extraData ?? null,
+    };
+    const unit = await this.#create(status);
+    const assignment = new Assignment(unit, type);
+    this.#units.set(unit.id, assignment);
+    this.#keepUp();
+    return new Submission(unit, () => assignment.start());
+  }
+
+  /** The status of one unit. @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT` */
+  async status(id: string): Promise<UnitReport> {
+    return (await this.#find(id)).report();
+  }
+
+  /** The status of every unit, by ID. */
+  list(): Record<string, UnitReport> {
+    this.#assertOpen();
+    const ids = [...this.#units.keys()].sort();
+    return Object.fromEntries(ids.map((id) => [id, this.#units.get(id)?.report()])) as Record<
+      string,
+      UnitReport
+    >;
+  }
+
+  /** The work type of a unit; undefined when the node does not offer it. @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT` */
+  async workTypeOf(id: string): Promise<WorkType | undefined> {
+    return (await this.#find(id)).type;
+  }
+
+  /**
+   * Cancels a unit; resolves when it has ended. A unit that waits for its payload will not be started. Nothing
+   * happens to a complete one.
+   * @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT`, or why the work could not be ended.
+   */
+  async cancel(id: string): Promise<void> {
+    await (await this.#find(id)).cancel();
+  }
+
+  /**
+   * Cancels a unit and removes its directory.
+   * @param options.force forget the unit whatever goes wrong on the way.
+   * @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT`; without `force`, why the unit could not be ended or removed.
+   */
+  async release(id: string, options: { force?: boolean } = {}): Promise<void> {
+    const assignment = await this.#find(id);
+    await assignment.release(options.force ?? false, () => this.#remove(assignment.unit));
+    if (this.#units.get(id) === assignment) this.#units.delete(id);
+  }
+
+  /**
+   * The output of a unit from a position on, live: it ends when the unit is complete and all has been read.
+   * @param startPosition in bytes; negative, or past the end of a complete unit's output: nothing.
+   * @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT`
+   */
+  async results(id: string, startPosition = 0, signal?: AbortSignal): Promise<UnitResults> {
+    return new UnitResults((await this.#find(id)).unit, startPosition, signal);
+  }
+
+  #assertOpen(): void {
+    if (this.#state === 'open') return;
+    throw new ReceptorError('RECEPTOR_ABORTED', 'work service is not running');
+  }
+
+  async #find(id: string): Promise<Assignment> {
+    this.#assertOpen();
+    const assignment = this.#units.get(id) ?? (isUnitId(id) ? await this.#locate(id) : undefined);
+    if (!assignment) throw new ReceptorError('RECEPTOR_UNKNOWN_UNIT', `unknown work unit ${id}`);
+    return assignment;
+  }
+
+  /** Loads a unit from disk, once however often it is asked for. */
+  async #locate(id: string): Promise<Assignment | undefined> {
+    const known = this.#units.get(id) ?? this.#loading.get(id);
+    if (known) return known;
+    const loading = this.#load(id).finally(() => this.#loading.delete(id));
+    this.#loading.set(id, loading);
+    return loading;
+  }
+
+  async #load(id: string): Promise<Assignment | undefined> {
+    const directory = join(this.directory, id);
+    const entry = await stat(directory).catch(() => undefined);
+    if (!entry?.isDirectory() || !isUnitId(id)) {
+      this.#log.error(`Error locating unit: ${id}`);
+      return undefined;
+    }
+    let status: UnitStatus;
+    let readable = true;
+    try {
+      status = await readStatus(directory);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') {
+        this.#log.warning(`Status file has disappeared for ${id}.`);
+        return undefined;
+      }
+      this.#log.error(`Failed to restart worker ${directory} due to read error: ${errorText(error)}`);
+      const detail = `Failed to restart: status file cannot be read: ${errorText(error)}`;
+      status = { State: WorkState.Failed, Detail: detail, StdoutSize: 0, WorkType: '', ExtraData: null };
+      readable = false;
+    }
+    if (this.#state !== 'open') return undefined;
+    const assignment = new Assignment(new Unit(directory, id, status, this.#log));
+    this.#units.set(id, assignment);
+    const type = readable ? this.#types.get(status.WorkType) : undefined;
+    if (type) assignment.offer(type);
+    this.#keepUp();
+    return assignment;
+  }
+
+  async #create(status: UnitStatus): Promise<Unit> {
+    await mkdir(this.directory, { recursive: true, mode: 0o700 });
+    for (;;) {
+      const id = randomUnitId();
+      const directory = join(this.directory, id);
+      try {
+        await mkdir(directory, { mode: 0o700 });
+      } catch (error) {
+        if (errorCode(error) === 'EEXIST') continue;
+        throw error;
+      }
+      try {
+        await createStatus(directory, status);
+        return new Unit(directory, id, status, this.#log);
+      } catch (error) {
+        await rm(directory, { recursive: true, force: true }).catch(() => undefined);
+        throw error;
+      }
+    }
+  }
+
+  async #remove(unit: Unit): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await rm(unit.directory, { recursive: true, force: true });
+        return;
+      } catch (error) {
+        this.#log.error(`Error removing directory of unit ${unit.id}: ${errorText(error)}`);
+        if (attempt === REMOVE_ATTEMPTS) throw error;
+      }
+      await delay(REMOVE_RETRY_MS);
+    }
+  }
+
+  #keepUp(): void {
+    this.#keepingUp ??= setInterval(() => {
+      const units = [...this.#units.values()].map(({ unit }) => unit).filter((unit) => unit.needsKeeping);
+      for (const unit of units) void unit.keepUp();
+      if (units.length > 0) return;
+      clearInterval(this.#keepingUp);
+      this.#keepingUp = undefined;
+    }, KEEP_UP_MS).unref();
+  }
+}
