@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { ReceptorError } from '@receptor/protocol';
+import { parseArguments } from './config/arguments.js';
+import { checkItems } from './config/item.js';
+
+/** Runs the program on the arguments of the process. A daemon runs on after this has returned. */
+export async function main(): Promise<void> {
+  try {
+    await run(process.argv.slice(2), basename(process.argv[1] ?? 'receptor', '.js'));
+  } catch (error) {
+    if (!(error instanceof ReceptorError)) throw error;
+    // On the standard output, as with Go. Whatever of a daemon was started by then ends with the process.
+    process.stdout.write(`Error: ${error.message}\n`, () => process.exit(1));
+  }
+}
+
+async function run(args: readonly string[], program: string): Promise<void> {
+  const request = await parseArguments(args);
+  switch (request.ask) {
+    case 'help':
+    case 'completion': {
+      const { renderCompletion, renderHelp } = await import('./config/help.js');
+      process.stdout.write(request.ask === 'help' ? renderHelp(program) : renderCompletion(program));
+      break;
+    }
+    case 'version':
+      process.stdout.write(`${ownVersion()}\n`);
+      break;
+    case 'run': {
+      checkItems(request.items);
+      const { startDaemon } = await import('./daemon.js');
+      const { createProcessLogger } = await import('./logging.js');
+      const log = createProcessLogger();
+      await startDaemon(request, log);
+    }
+  }
+}
+
+function ownVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return (manifest as { version: string }).version;
+}

@@ -1,0 +1,122 @@
+import { hint } from './hint.js';
+import { type ConfigItem, configError, ItemBuilder } from './item.js';
+import { loadListFile } from './list-file.js';
+import { findSection, SECTIONS } from './sections/index.js';
+
+/** What the command line asks for. */
+export type Request =
+  | { readonly ask: 'help' }
+  | { readonly ask: 'completion' }
+  | { readonly ask: 'version' }
+  | ({ readonly ask: 'run' } & Configuration);
+
+/** A configuration that is complete, and in the order in which its sections are put in force. */
+export interface Configuration {
+  readonly items: readonly ConfigItem[];
+  /** The file that a reload reads again: the first one that was named. */
+  readonly file?: string;
+  /** Oddities that are no errors; each is one line for the log. */
+  readonly warnings: readonly string[];
+}
+
+/** Options that are no section. */
+const OPTIONS = ['help', 'config', 'bash-completion'];
+
+/**
+ * Reads a command line in Receptor's own style, `--section field=value …`, and the files it names
+ * (reference: config, 2). The checks of {@link checkItems} are not made yet.
+ * @param args the arguments, without the program
+ * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon
+ */
+export async function parseArguments(args: readonly string[]): Promise<Request> {
+  const items: ConfigItem[] = [];
+  const warnings: string[] = [];
+  let file: string | undefined;
+  let open: { builder: ItemBuilder; typed: string } | undefined;
+  let expectsFile = false;
+
+  const close = (): void => {
+    if (expectsFile) warnings.push('--config without the name of a file is ignored');
+    expectsFile = false;
+    if (!open) return;
+    const missing = open.builder.missing();
+    if (missing !== undefined) throw configError(`error in ${open.typed}: ${missing}`);
+    items.push(open.builder.build());
+    open = undefined;
+  };
+
+  if (args.length === 0) return { ask: 'help' };
+  for (const argument of args) {
+    const lower = argument.toLowerCase();
+    if (lower === '-h' || lower === '--help') return { ask: 'help' };
+    if (lower === '--bash-completion') return { ask: 'completion' };
+    if (argument.startsWith('-')) {
+      close();
+      const name = lower.replace(/^--?/, '');
+      if (name === 'config' || name === 'c') expectsFile = true;
+      else open = { builder: openSection(name, items), typed: argument };
+    } else if (expectsFile) {
+      expectsFile = false;
+      file ??= argument;
+      const loaded = await loadListFile(argument);
+      for (const item of loaded.items) {
+        if (isRepeated(item.section, items))
+          throw configError(`error loading config file: only one ${item.section} directive is allowed`);
+      }
+      items.push(...loaded.items);
+      warnings.push(...loaded.warnings);
+    } else {
+      if (!open) throw configError('parameter specified before command');
+      setParameter(open.builder, argument);
+    }
+  }
+  close();
+  return completed(items, warnings, file);
+}
+
+const isRepeated = (name: string, items: readonly ConfigItem[]): boolean =>
+  findSection(name)?.single === true && items.some(({ section }) => section === name);
+
+function openSection(name: string, items: readonly ConfigItem[]): ItemBuilder {
+  const section = findSection(name);
+  if (!section) {
+    const known = [...SECTIONS.map((each) => each.name), ...OPTIONS];
+    throw configError(`command error: unknown config type ${name}${hint(name, known)}`);
+  }
+  if (isRepeated(name, items)) throw configError(`directive "${name}" is only allowed once`);
+  return new ItemBuilder(section, {});
+}
+
+function setParameter(builder: ItemBuilder, argument: string): void {
+  const equals = argument.indexOf('=');
+  const bare = equals < 0;
+  const typed = bare ? builder.bareField() : argument.slice(0, equals).toLowerCase();
+  if (typed === undefined) throw configError('config error: command does not allow bare values');
+  const field = builder.findField(typed);
+  if (field === undefined) {
+    const close = hint(typed, Object.keys(builder.section.fields));
+    throw configError(`config error: unknown field name ${typed}${close}`);
+  }
+  try {
+    builder.set(field, { type: 'string', value: argument.slice(equals + 1) });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    const name = bare ? field.charAt(0).toUpperCase() + field.slice(1) : typed;
+    throw configError(`error setting config value for field ${name}: ${reason}`, error);
+  }
+}
+
+/** Sees to sections that must be alone, and adds those that must not be missing. */
+function completed(items: ConfigItem[], warnings: string[], file: string | undefined): Request {
+  const exclusive = items.find(({ section }) => findSection(section)?.exclusive);
+  if (exclusive && items.length > 1)
+    throw configError(`cannot specify any other options with ${exclusive.section}`);
+  if (exclusive?.section === 'version') return { ask: 'version' };
+  if (!exclusive) {
+    for (const section of SECTIONS) {
+      if (section.implicit && !items.some((item) => item.section === section.name))
+        items.push(new ItemBuilder(section, {}).build());
+    }
+  }
+  return { ask: 'run', items, warnings, ...(file === undefined ? {} : { file }) };
+}

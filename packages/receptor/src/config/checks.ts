@@ -1,0 +1,79 @@
+import { isIP } from 'node:net';
+import type { FirewallRule } from './kinds.js';
+
+/** Checks that several sections share. Each returns what is wrong, in the words of the Go daemon. */
+
+/** `cost` and `nodecost` of a listener or a peer. */
+export function checkCost(settings: {
+  readonly cost: number;
+  readonly nodecost?: Readonly<Record<string, number>>;
+}): string | undefined {
+  // Written this way round, NaN is refused too.
+  if (!(settings.cost > 0)) return 'connection cost must be positive';
+  for (const [node, cost] of Object.entries(settings.nodecost ?? {}))
+    if (!(cost > 0)) return `connection cost must be positive for ${node}`;
+  return undefined;
+}
+
+/** An address of the form `host:port`, an IPv6 host in brackets. */
+export function checkHostPort(address: string): string | undefined {
+  const wrong = (problem: string): string => `address ${address}: ${problem}`;
+  const colon = address.lastIndexOf(':');
+  if (colon < 0) return wrong('missing port in address');
+  const host = address.slice(0, colon);
+  if (host.startsWith('[')) {
+    const end = address.indexOf(']');
+    if (end < 0) return wrong("missing ']' in address");
+    if (end === address.length - 1) return wrong('missing port in address');
+    if (end !== colon - 1)
+      return wrong(address[end + 1] === ':' ? 'too many colons in address' : 'missing port in address');
+    return host.slice(1, -1).includes('[') ? wrong("unexpected '[' in address") : undefined;
+  }
+  if (host.includes(':')) return wrong('too many colons in address');
+  if (host.includes('[') || address.slice(colon).includes('[')) return wrong("unexpected '[' in address");
+  return address.includes(']') ? wrong("unexpected ']' in address") : undefined;
+}
+
+/** The name of a service in the mesh; `prefix` begins the message. */
+export function checkServiceName(prefix: string, service: string): string | undefined {
+  return Buffer.byteLength(service) > 8 ? `${prefix}service name ${service} too long` : undefined;
+}
+
+/** An address of the form `10.0.0.0/30`. */
+export function checkCidr(text: string): string | undefined {
+  const [, address, bits] = /^([^/]+)\/(0|[1-9][0-9]*)$/.exec(text) ?? [];
+  const family = isIP(address ?? '');
+  return family !== 0 && Number(bits) <= (family === 4 ? 32 : 128)
+    ? undefined
+    : `could not parse ${text} as a CIDR address`;
+}
+
+/** A URL; a host that opens a bracket must close it. */
+export function checkUrl(url: string): string | undefined {
+  const wrong = (problem: string): string =>
+    `address ${url} is not a valid URL: parse ${JSON.stringify(url)}: ${problem}`;
+  if (/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*\[[^\]/?#]*($|[/?#])/i.test(url)) return wrong("missing ']' in host");
+  return URL.canParse(url) ? undefined : wrong('invalid URI for request');
+}
+
+const RULE_KEYS = new Set(['action', 'fromnode', 'tonode', 'fromservice', 'toservice']);
+const RULE_ACTIONS = new Set(['accept', 'reject', 'drop']);
+
+/** The rules of `firewallrules`; their keys and actions may be in any case. */
+export function checkFirewallRules(rules: readonly FirewallRule[]): string | undefined {
+  for (const [index, rule] of rules.entries()) {
+    const problem = checkFirewallRule(rule);
+    if (problem !== undefined) return `error in rule ${index}: ${problem}`;
+  }
+  return undefined;
+}
+
+function checkFirewallRule(rule: FirewallRule): string | undefined {
+  let action = '';
+  for (const [key, value] of Object.entries(rule)) {
+    if (typeof value !== 'string') return `invalid firewall rule. ${key} must be a string`;
+    if (!RULE_KEYS.has(key.toLowerCase())) return `invalid filewall rule. unknown key: ${key}`;
+    if (key.toLowerCase() === 'action') action = value;
+  }
+  return RULE_ACTIONS.has(action.toLowerCase()) ? undefined : `unknown action: ${action}`;
+}

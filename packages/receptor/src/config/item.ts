@@ -1,0 +1,109 @@
+import { ReceptorError } from '@receptor/protocol';
+import type { Position, Raw } from './raw.js';
+import { type Field, PHASES, type Section } from './section.js';
+import { findSection, NOT_IMPLEMENTED, type SectionName, type Settings } from './sections/index.js';
+
+interface Item<N extends SectionName> {
+  readonly section: N;
+  readonly settings: Settings<N>;
+  readonly at: Position;
+  /** Where each field that was given stands. */
+  readonly fieldsAt: Readonly<Partial<Record<keyof Settings<N>, Position>>>;
+}
+
+/** One section of a configuration as it was read: its settings are typed by `section`. */
+export type ConfigItem = { [N in SectionName]: Item<N> }[SectionName];
+
+/** An error of the configuration; the message is the whole of what a person gets to see. */
+export function configError(message: string, cause?: unknown): ReceptorError {
+  return new ReceptorError('RECEPTOR_CONFIG_INVALID', message, cause === undefined ? {} : { cause });
+}
+
+/** The place as it is added to a message, such as ` (foo.yml:3:5)`; nothing for the command line. */
+export function describePosition({ file, line, column }: Position): string {
+  return file === undefined || line === undefined ? '' : ` (${file}:${line}:${column ?? 1})`;
+}
+
+/** Gathers the fields of one section while they are read. */
+export class ItemBuilder {
+  readonly section: Section<SectionName>;
+  readonly #at: Position;
+  readonly #values = new Map<string, unknown>();
+  readonly #fieldsAt = new Map<string, Position>();
+
+  constructor(section: Section<SectionName>, at: Position) {
+    this.section = section;
+    this.#at = at;
+  }
+
+  /** The name of the field as it is declared, whatever the case it was typed in. */
+  findField(name: string): string | undefined {
+    const lower = name.toLowerCase();
+    return Object.hasOwn(this.section.fields, lower) ? lower : undefined;
+  }
+
+  /** The field that takes a value without a name. */
+  bareField(): string | undefined {
+    return Object.entries(this.section.fields).find(([, field]) => field.bare)?.[0];
+  }
+
+  /** @throws Error what is wrong with the value */
+  set(name: string, raw: Raw): void {
+    const { kind } = this.#field(name);
+    this.#values.set(name, kind.read(raw, this.#values.has(name) ? this.#values.get(name) : kind.empty));
+    this.#fieldsAt.set(name, raw.at ?? this.#at);
+  }
+
+  /** What is missing, as `required parameter missing: port`. */
+  missing(): string | undefined {
+    const names = Object.entries(this.section.fields)
+      .filter(([name, field]) => field.required && !this.#values.has(name))
+      .map(([name]) => name);
+    if (names.length === 0) return undefined;
+    return `required parameter${names.length > 1 ? 's' : ''} missing: ${names.join(', ')}`;
+  }
+
+  build(): ConfigItem {
+    const settings = Object.fromEntries(
+      Object.entries(this.section.fields).map(([name, field]) => [
+        name,
+        this.#values.has(name) ? this.#values.get(name) : defaultValue(field),
+      ]),
+    );
+    // The values were read by the kinds of this section's fields, so they have the types of its settings.
+    return {
+      section: this.section.name,
+      settings,
+      at: this.#at,
+      fieldsAt: Object.fromEntries(this.#fieldsAt),
+    } as unknown as ConfigItem;
+  }
+
+  #field(name: string): Field<unknown> {
+    const field = this.section.fields[name];
+    if (!field) throw new Error(`unknown field name ${name}`);
+    return field;
+  }
+}
+
+function defaultValue({ kind, default: value }: Field<unknown>): unknown {
+  return value === undefined ? kind.empty : kind.read({ type: 'string', value }, kind.empty);
+}
+
+/**
+ * Checks all that can be told from the configuration alone, in the order in which the Go daemon finds it.
+ * @throws ReceptorError `RECEPTOR_CONFIG_INVALID`
+ */
+export function checkItems(items: readonly ConfigItem[]): void {
+  for (const phase of PHASES) {
+    for (const item of items) {
+      const problem = findSection(item.section)?.checks?.[phase]?.(item.settings);
+      if (problem !== undefined) throw configError(problem + describePosition(item.at));
+    }
+  }
+  const unknown = items.find(({ section }) => NOT_IMPLEMENTED.has(section));
+  if (unknown)
+    throw configError(
+      `the section '${unknown.section}' is not implemented yet${describePosition(unknown.at)}`,
+    );
+}

@@ -1,0 +1,113 @@
+import { checkCidr, checkHostPort, checkServiceName } from '../checks.js';
+import { defineSection, int, string } from '../section.js';
+
+const service = string('Receptor service name to bind to', { required: true });
+const remotenode = string('Receptor node to connect to', { required: true });
+const remoteservice = string('Receptor service name to connect to', { required: true });
+
+const checkService = (settings: { readonly service: string }): string | undefined =>
+  checkServiceName('error listening on Receptor network: ', settings.service);
+
+export const commandService = defineSection({
+  name: 'command-service',
+  group: 'services',
+  help: 'Run an interactive command via a Receptor service',
+  fields: {
+    service,
+    command: string('Command to execute on a connection', { required: true }),
+    tls: string('Name of TLS server config'),
+  },
+  checks: { run: checkService },
+});
+
+export const ipRouter = defineSection({
+  name: 'ip-router',
+  group: 'services',
+  help: 'Run an IP router using a tun interface',
+  fields: {
+    networkname: string('Name of this network and service.', { required: true }),
+    interface: string('Name of the local tun interface'),
+    localnet: string('Local /30 CIDR address', { required: true }),
+    routes: string('Comma separated list of CIDR subnets to advertise'),
+  },
+  checks: {
+    run: ({ localnet }) =>
+      checkCidr(localnet) ??
+      (localnet.endsWith('/30') ? undefined : `local network ${localnet} must be a /30 CIDR`),
+  },
+});
+
+export const tcpServer = defineSection({
+  name: 'tcp-server',
+  group: 'services',
+  help: 'Listen for TCP and forward via Receptor',
+  fields: {
+    port: int('Local TCP port to bind to', { required: true }),
+    bindaddr: string('Address to bind TCP listener to', { default: '0.0.0.0' }),
+    remotenode,
+    remoteservice,
+    tlsserver: string('Name of TLS server config for the TCP listener'),
+    tlsclient: string('Name of TLS client config for the Receptor connection'),
+  },
+});
+
+export const tcpClient = defineSection({
+  name: 'tcp-client',
+  group: 'services',
+  help: 'Listen on a Receptor service and forward via TCP',
+  fields: {
+    service,
+    address: string('Address for outbound TCP connection', { required: true }),
+    tlsserver: string('Name of TLS server config for the Receptor service'),
+    tlsclient: string('Name of TLS client config for the TCP connection'),
+  },
+  checks: { run: (settings) => checkHostPort(settings.address) ?? checkService(settings) },
+});
+
+export const udpServer = defineSection({
+  name: 'udp-server',
+  group: 'services',
+  help: 'Listen for UDP and forward via Receptor',
+  fields: {
+    port: int('Local UDP port to bind to', { required: true }),
+    bindaddr: string('Address to bind UDP listener to', { default: '0.0.0.0' }),
+    remotenode,
+    remoteservice,
+  },
+});
+
+export const udpClient = defineSection({
+  name: 'udp-client',
+  group: 'services',
+  help: 'Listen on a Receptor service and forward via UDP',
+  fields: {
+    service,
+    address: string('Address for outbound UDP connection', { required: true }),
+  },
+  checks: { run: checkService },
+});
+
+export const unixSocketServer = defineSection({
+  name: 'unix-socket-server',
+  group: 'services',
+  help: 'Listen on a Unix socket and forward via Receptor',
+  fields: {
+    filename: string('Socket filename, which will be overwritten', { required: true }),
+    permissions: int('Socket file permissions', { default: '0600' }),
+    remotenode,
+    remoteservice,
+    tls: string('Name of TLS client config for the Receptor connection'),
+  },
+});
+
+export const unixSocketClient = defineSection({
+  name: 'unix-socket-client',
+  group: 'services',
+  help: 'Listen via Receptor and forward to a Unix socket',
+  fields: {
+    service,
+    filename: string('Socket filename, which must already exist', { required: true }),
+    tls: string('Name of TLS server config for the Receptor connection'),
+  },
+  checks: { run: checkService },
+});

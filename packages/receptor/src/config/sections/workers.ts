@@ -1,0 +1,78 @@
+import { bool, defineSection, map, string } from '../section.js';
+
+const worktype = string('Name for this worker type', { required: true });
+const verifysignature = bool('Verify a signed work submission', { default: 'false' });
+
+export const workSigning = defineSection({
+  name: 'work-signing',
+  group: 'workers',
+  help: 'Private key to sign work submissions',
+  single: true,
+  fields: {
+    privatekey: string('Private key to sign work submissions', { bare: true }),
+    tokenexpiration: string('Expiration of the signed json web token, e.g. 3h or 3h30m'),
+  },
+});
+
+export const workVerification = defineSection({
+  name: 'work-verification',
+  group: 'workers',
+  help: 'Public key to verify work submissions',
+  single: true,
+  fields: { publickey: string('Public key to verify signed work submissions', { bare: true }) },
+});
+
+export const workCommand = defineSection({
+  name: 'work-command',
+  group: 'workers',
+  help: 'Run a worker using an external command',
+  fields: {
+    worktype,
+    command: string('Command to run to process units of work', { required: true }),
+    params: string('Command-line parameters'),
+    allowruntimeparams: bool('Allow users to add more parameters', { default: 'false' }),
+    verifysignature,
+  },
+});
+
+export const workKubernetes = defineSection({
+  name: 'work-kubernetes',
+  group: 'workers',
+  help: 'Run a worker using Kubernetes',
+  fields: {
+    worktype,
+    namespace: string('Kubernetes namespace to create pods in'),
+    image: string('Container image to use for the worker pod'),
+    command: string('Command to run in the container (overrides entrypoint)'),
+    params: string('Command-line parameters to pass to the entrypoint'),
+    authmethod: string('One of: kubeconfig, incluster', { default: 'incluster' }),
+    kubeconfig: string('Kubeconfig filename (for authmethod=kubeconfig)'),
+    pod: string('Pod definition filename, in json or yaml format'),
+    allowruntimeauth: bool('Allow passing API parameters at runtime', { default: 'false' }),
+    allowruntimecommand: bool('Allow specifying image & command at runtime', { default: 'false' }),
+    allowruntimeparams: bool('Allow adding command parameters at runtime', { default: 'false' }),
+    allowruntimepod: bool('Allow passing Pod at runtime', { default: 'false' }),
+    deletepodonrestart: bool('On restart, delete the pod if in pending state', { default: 'true' }),
+    streammethod: string('Method for connecting to worker pods: logger or tcp', { default: 'logger' }),
+    verifysignature,
+  },
+});
+
+export const workPython = defineSection({
+  name: 'work-python',
+  group: 'workers',
+  help:
+    'Run a worker using a Python plugin\n[DEPRECATION WARNING] This option is not currently being used. ' +
+    'This feature will be removed from receptor in a future release.',
+  fields: {
+    worktype,
+    plugin: string('Python module name of the worker plugin', { required: true }),
+    function: string('Receptor-exported function to call', { required: true }),
+    config: map('Plugin-specific configuration'),
+  },
+  checks: {
+    run: () =>
+      "[DEPRECATION WARNING] 'work-python' option is not currently being used. " +
+      'This feature will be removed from receptor in a future release',
+  },
+});
