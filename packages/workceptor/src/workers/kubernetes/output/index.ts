@@ -1,0 +1,1 @@
+export type { Clock, Gap, OutputOptions, OutputReport } from './types.js';
