@@ -8,3 +8,5 @@ export {
   type WorkceptorOptions,
 } from './units/workceptor.js';
 export type { Origin, Parameters, StatusChange, UnitHandle, Worker, WorkType } from './worker.js';
+export { type CommandWorkTypeOptions, commandWorkType } from './workers/command/command-work-type.js';
+export type { CommandExtraData } from './workers/command/command-worker.js';

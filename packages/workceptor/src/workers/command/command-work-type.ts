@@ -1,0 +1,37 @@
+import { ReceptorError } from '@receptor/protocol';
+import type { WorkType } from '../../worker.js';
+import { type CommandExtraData, CommandWorker } from './command-worker.js';
+
+const GRACE_MS = 10_000;
+
+/** A `work-command` section of the configuration. */
+export interface CommandWorkTypeOptions {
+  workType: string;
+  /** A path, or a name that is looked up in PATH. */
+  command: string;
+  /** Parameters that every unit gets, split by the rules of a shell. */
+  params?: string;
+  /** Whether a submit may add parameters of its own. Default: no. */
+  allowRuntimeParams?: boolean;
+  /** Default: no. */
+  verifySignature?: boolean;
+  /** Milliseconds from SIGINT to SIGKILL when a unit is cancelled. Default: 10 000. */
+  graceMs?: number;
+}
+
+/** Makes a work type that runs a command (reference: work, 3). */
+export function commandWorkType(options: CommandWorkTypeOptions): WorkType {
+  const { workType, command, params = '', allowRuntimeParams = false, graceMs = GRACE_MS } = options;
+  return {
+    name: workType,
+    verifiesSignature: options.verifySignature ?? false,
+    async prepare(parameters): Promise<CommandExtraData> {
+      const extra = parameters.params ?? '';
+      if (extra !== '' && !allowRuntimeParams) {
+        throw new ReceptorError('RECEPTOR_PARAMETER_NOT_ALLOWED', 'extra params provided but not allowed');
+      }
+      return { Pid: 0, Params: [params, extra].filter((part) => part !== '').join(' ') };
+    },
+    createWorker: (unit) => new CommandWorker(unit, command, graceMs),
+  };
+}

@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { errorCode } from '../../error-text.js';
+
+const HAS_PROC = existsSync('/proc/self/cmdline');
+
+/** The arguments of a live process; empty where there is none, or where only its zombie is left. */
+async function argumentsOf(pid: number): Promise<string[]> {
+  try {
+    if (HAS_PROC) return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0').slice(0, -1);
+    const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'args=', '-p', String(pid)]);
+    return stdout.trim().split(' ');
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Whether a process is alive and is the runner of the unit in this directory. The unit's directory is among its
+ * arguments, so a process that has been given the same number since is not taken for it.
+ */
+export async function isRunnerOf(pid: number, directory: string): Promise<boolean> {
+  const args = await argumentsOf(pid);
+  return args.includes(directory);
+}
+
+/** Whether a process is alive and is a Go daemon's command runner for the unit in this directory. */
+export async function isGoRunnerOf(pid: number, directory: string): Promise<boolean> {
+  const args = await argumentsOf(pid);
+  return args.includes('--command-runner') && args.includes(`unitdir=${directory}`);
+}
+
+/** The first child of a process; undefined where it has none, or the system does not tell. */
+export function childOf(pid: number): number | undefined {
+  try {
+    const child = Number.parseInt(readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1'), 10);
+    return Number.isNaN(child) ? undefined : child;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Signals a process, or with a negative number its group.
+ * @returns false when there is nobody left to signal.
+ */
+export function signal(target: number, name: NodeJS.Signals): boolean {
+  try {
+    return process.kill(target, name);
+  } catch (error) {
+    if (errorCode(error) === 'ESRCH') return false;
+    throw error;
+  }
+}
