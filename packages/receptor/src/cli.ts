@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ReceptorError } from '@receptor/protocol';
 import { parseArguments } from './config/arguments.js';
-import { checkItems } from './config/item.js';
+import { ownVersion } from './version.js';
 
 /** Runs the program on the arguments of the process. A daemon runs on after this has returned. */
 export async function main(): Promise<void> {
@@ -28,16 +27,9 @@ async function run(args: readonly string[], program: string): Promise<void> {
       process.stdout.write(`${ownVersion()}\n`);
       break;
     case 'run': {
-      checkItems(request.items);
-      const { startDaemon } = await import('./daemon.js');
+      const { runDaemon } = await import('./process.js');
       const { createProcessLogger } = await import('./logging.js');
-      const log = createProcessLogger();
-      await startDaemon(request, log);
+      await runDaemon(request, createProcessLogger(), program);
     }
   }
-}
-
-function ownVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  return (manifest as { version: string }).version;
 }

@@ -1,13 +1,106 @@
-import { ReceptorError } from '@receptor/protocol';
+import { Workceptor } from '@receptor/workceptor';
+import { openBackends } from './backends.js';
 import type { Configuration } from './config/arguments.js';
+import { type ConfigItem, checkItems, configError } from './config/item.js';
+import type { SectionName, Settings } from './config/sections/index.js';
+import { findLogLevel } from './config/sections/logging.js';
+import { nodeId } from './config/sections/node.js';
+import { receptorCommands } from './control/commands/index.js';
+import { ControlServer } from './control/server.js';
+import { ControlService } from './control/service.js';
+import type { Listener } from './listeners/listener.js';
+import { LocalNode } from './local-node.js';
 import type { DaemonLogger } from './logging.js';
+import { ownVersion } from './version.js';
+import { workTypeOf } from './work-types.js';
+
+/** A node that runs. */
+export interface Daemon {
+  readonly nodeId: string;
+  /** Takes commands that a program adds to the control service. */
+  readonly control: ControlServer;
+  /** The node's units of work. */
+  readonly workceptor: Workceptor;
+  /** Whether nothing keeps it running: neither a backend, nor a control service, nor `local-only`. */
+  readonly idle: boolean;
+  /**
+   * Ends the node: sockets and locks are given up, connections closed. Units that run go on, and the next daemon with the
+   * same data directory takes them up. May be called again; always resolves.
+   */
+  close(): Promise<void>;
+}
 
 /**
- * Puts a configuration in force: init, prepare and run of all its sections, in their order. Resolves when the whole
- * of it is in force; the daemon then runs until a signal ends it.
- * @param log at level info; the section `log-level` sets the level
- * @throws ReceptorError whatever keeps a section from being put in force
+ * Puts a configuration in force. Control services answer when the whole of it is, whatever the order of its sections:
+ * locks first, so that a second daemon touches nothing; then work types, backends and units; the sockets last.
+ * @param configuration as `parseArguments` returns it; its sections are checked before anything is touched
+ * @param log the section `log-level` sets its level
+ * @throws ReceptorError `RECEPTOR_CONFIG_INVALID`, mostly, when a section cannot be put in force; nothing stays open
  */
-export function startDaemon(_configuration: Configuration, _log: DaemonLogger): Promise<void> {
-  return Promise.reject(new ReceptorError('RECEPTOR_CONFIG_INVALID', 'the daemon is not assembled yet'));
+export async function startDaemon(
+  { items, warnings }: Pick<Configuration, 'items' | 'warnings'>,
+  log: DaemonLogger,
+): Promise<Daemon> {
+  checkItems(items);
+  const level = findLogLevel(settingsOf(items, 'log-level')[0]?.level ?? 'info');
+  if (level !== undefined) log.level = level;
+  for (const warning of warnings) log.warning(warning);
+
+  const [settings] = settingsOf(items, 'node');
+  if (!settings) throw configError('the configuration has no node');
+  const workceptor = new Workceptor({ nodeId: nodeId(settings.id), dataDir: settings.datadir, logger: log });
+  const node = new LocalNode(nodeId(settings.id), ownVersion(), workceptor);
+  const commands = receptorCommands({ node, workceptor, log, dial: (id, service) => node.dial(id, service) });
+  const control = new ControlServer({ nodeId: node.id, log, commands });
+
+  const services: ControlService[] = [];
+  let backends: Listener[] = [];
+  const close = async (): Promise<void> => {
+    const accepting = [...services, ...backends].map((each) => each.close());
+    control.close();
+    await Promise.allSettled([...accepting, workceptor.close()]);
+    for (const service of services) service.release();
+  };
+
+  try {
+    const controlItems = settingsOf(items, 'control-service');
+    for (const each of controlItems) {
+      services.push(await ControlService.prepare(each, control));
+      // One that comes by the mesh has the rights of the mesh, also from this very node.
+      if (each.service)
+        node.addService({ name: each.service, tls: each.tls !== '' }, (stream) =>
+          control.serve(stream, 'mesh', node.id),
+        );
+    }
+    for (const item of items) {
+      const workType = await workTypeOf(item);
+      if (workType) workceptor.registerWorkType(workType);
+    }
+    node.changed();
+    backends = await openBackends(items, log);
+    await workceptor.open();
+    for (const service of services) await service.listen();
+    for (const each of controlItems) log.info(`Running control service ${each.service}`);
+    log.info('Initialization complete');
+  } catch (error) {
+    await close();
+    throw error;
+  }
+
+  const kept = ['tcp-listener', 'tcp-peer', 'control-service', 'local-only'];
+  let closing: Promise<void> | undefined;
+  return {
+    nodeId: node.id,
+    control,
+    workceptor,
+    idle: !items.some((item) => kept.includes(item.section)),
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+function settingsOf<N extends SectionName>(items: readonly ConfigItem[], name: N): Settings<N>[] {
+  return items.filter((item) => item.section === name).map((item) => item.settings as Settings<N>);
 }

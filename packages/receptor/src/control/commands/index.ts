@@ -1,0 +1,40 @@
+import { interpretCommand } from '@receptor/protocol';
+import type { Logger, Workceptor } from '@receptor/workceptor';
+import type { ControlCommand } from '../command.js';
+import type { NodeView } from '../node-view.js';
+import { type Dial, runConnect } from './connect.js';
+import { pingReply } from './ping.js';
+import { reloadReply } from './reload.js';
+import { StatusReplies } from './status.js';
+import { tracerouteReply } from './traceroute.js';
+import { runWork } from './work/index.js';
+
+/** What Receptor's own commands work on. */
+export interface CommandSubjects {
+  readonly node: NodeView;
+  readonly workceptor: Workceptor;
+  readonly dial: Dial;
+  readonly log: Logger;
+}
+
+/** Makes the commands that every node has (reference: control, 2 to 8). */
+export function receptorCommands({ node, workceptor, dial, log }: CommandSubjects): ControlCommand {
+  const status = new StatusReplies(node);
+  return (line, context) => {
+    const command = interpretCommand(line);
+    switch (command.command) {
+      case 'status':
+        return status.reply(command);
+      case 'ping':
+        return pingReply(node, command);
+      case 'traceroute':
+        return tracerouteReply(node, command);
+      case 'connect':
+        return runConnect(dial, command, context);
+      case 'reload':
+        return reloadReply(log);
+      case 'work':
+        return runWork(workceptor, node.snapshot.nodeId, command, context);
+    }
+  };
+}

@@ -1,0 +1,69 @@
+import { configError } from '../config/item.js';
+import type { Settings } from '../config/sections/index.js';
+import type { Listener } from '../listeners/listener.js';
+import { listenOnTcp, peerAddress } from '../listeners/tcp.js';
+import type { FileLock } from './file-lock.js';
+import type { ControlServer } from './server.js';
+import { listenOnUnixSocket, lockUnixSocket } from './unix-listener.js';
+
+/** One `control-service` section: the ways in to the control server that it opens. */
+export class ControlService {
+  readonly #settings: Settings<'control-service'>;
+  readonly #server: ControlServer;
+  readonly #lock: FileLock | undefined;
+  readonly #listeners: Listener[] = [];
+
+  private constructor(
+    settings: Settings<'control-service'>,
+    server: ControlServer,
+    lock: FileLock | undefined,
+  ) {
+    this.#settings = settings;
+    this.#server = server;
+    this.#lock = lock;
+  }
+
+  /**
+   * Takes the lock of the Unix socket, and nothing else yet: a second daemon has to fail before it touches any unit.
+   * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon
+   */
+  static async prepare(
+    settings: Settings<'control-service'>,
+    server: ControlServer,
+  ): Promise<ControlService> {
+    const { filename, tls, tcplisten, tcptls } = settings;
+    for (const name of [tls, tcplisten && tcptls]) if (name) throw configError(`unknown TLS config ${name}`);
+    return new ControlService(settings, server, filename ? await lockUnixSocket(filename) : undefined);
+  }
+
+  /** Opens the ways in. @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon */
+  async listen(): Promise<void> {
+    const { filename, permissions, tcplisten } = this.#settings;
+    if (filename) {
+      const accept = (socket: Parameters<ControlServer['serve']>[0]) =>
+        this.#server.serve(socket, 'unix', '@');
+      this.#listeners.push(await listenOnUnixSocket(filename, permissions & 0o777, accept));
+    }
+    if (tcplisten) {
+      const address = tcplisten.includes(':') ? tcplisten : `0.0.0.0:${tcplisten}`;
+      const listener = listenOnTcp(address, (socket) =>
+        this.#server.serve(socket, 'tcp', peerAddress(socket)),
+      );
+      this.#listeners.push(
+        await listener.catch((error: Error) => {
+          throw configError(`error listening on TCP socket: ${error.message}`, error);
+        }),
+      );
+    }
+  }
+
+  /** Accepts no more clients and removes the socket; resolves when those that are there are gone. */
+  async close(): Promise<void> {
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+  }
+
+  /** Lets another daemon have the socket's path; after everything else has ended. */
+  release(): void {
+    this.#lock?.release();
+  }
+}

@@ -1,0 +1,77 @@
+import { createServer, isIP, type Socket } from 'node:net';
+import { ReceptorError } from '@receptor/protocol';
+import type { Listener } from './listener.js';
+import { systemErrorText } from './system-error.js';
+
+/** A dead host is noticed after this silence, in milliseconds. */
+const KEEP_ALIVE_MS = 60_000;
+
+/**
+ * Listens on TCP. As with Go, `0.0.0.0`, `::` and no host at all mean every address of both families.
+ * @param address `host:port`, an IPv6 host in brackets
+ * @param accept is given each connection, which stays open when the peer closes one side
+ * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon (`listen tcp …`)
+ */
+export function listenOnTcp(address: string, accept: (socket: Socket) => void): Promise<Listener> {
+  const { host, port } = splitAddress(address);
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    accept(socket);
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const lookup = error.syscall === 'getaddrinfo';
+      reject(
+        failure(
+          lookup
+            ? `lookup ${host}: ${error.code === 'ENOTFOUND' ? 'no such host' : systemErrorText(error)}`
+            : `bind: ${systemErrorText(error)}`,
+          lookup ? '' : ` ${address}`,
+          error,
+        ),
+      );
+    });
+    server.listen({ port, backlog: 1024, ...(isWildcard(host) ? {} : { host }) }, () => {
+      server.removeAllListeners('error');
+      const bound = server.address();
+      resolve({
+        address:
+          typeof bound === 'object' && bound !== null ? formatAddress(bound.address, bound.port) : address,
+        close: () => new Promise((closed) => server.close(() => closed())),
+      });
+    });
+  });
+}
+
+/** The address of a socket's peer as Go prints it. */
+export function peerAddress(socket: Socket): string {
+  return formatAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0);
+}
+
+function formatAddress(address: string, port: number): string {
+  // Go shows an IPv4 peer of a socket for both families as what it is.
+  const plain = address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
+  return plain.includes(':') ? `[${plain}]:${port}` : `${plain}:${port}`;
+}
+
+function isWildcard(host: string): boolean {
+  return host === '' || host === '0.0.0.0' || host === '::';
+}
+
+function splitAddress(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':');
+  if (colon < 0) throw failure(`address ${address}: missing port in address`);
+  const bracketed = /^\[([^[\]]*)\]$/.exec(address.slice(0, colon));
+  const host = bracketed?.[1] ?? address.slice(0, colon);
+  if (bracketed === null && host.includes(':'))
+    throw failure(`address ${address}: too many colons in address`);
+  const text = address.slice(colon + 1);
+  if (!/^[0-9]*$/.test(text)) throw failure(`lookup tcp/${text}: unknown port`);
+  const port = Number(text);
+  if (port > 65535) throw failure(`address ${text}: invalid port`);
+  return { host, port };
+}
+
+function failure(text: string, where = '', cause?: unknown): ReceptorError {
+  return new ReceptorError('RECEPTOR_CONFIG_INVALID', `listen tcp${where}: ${text}`, { cause });
+}
