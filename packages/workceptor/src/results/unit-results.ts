@@ -1,7 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ReceptorError } from '@receptor/protocol';
 import { errorCode } from '../error-text.js';
 import type { Unit } from '../units/unit.js';
@@ -92,8 +91,7 @@ export class UnitResults implements AsyncIterable<Buffer> {
           alarm = new Alarm(unit, signal);
           continue;
         }
-        await alarm.rung();
-        if (found < LITTLE_BYTES) await delay(GATHER_MS);
+        await alarm.rung(found < LITTLE_BYTES ? GATHER_MS : 0);
       }
     } finally {
       alarm?.close();
@@ -130,6 +128,7 @@ async function isRemoved(file: FileHandle | undefined, unit: Unit): Promise<bool
 
 /** Wakes one sleeper: when the unit changes, when a file in its directory does, or after a while. */
 class Alarm {
+  readonly #unit: Unit;
   readonly #signal: AbortSignal | undefined;
   readonly #stopListening: () => void;
   #watcher: FSWatcher | undefined;
@@ -141,6 +140,7 @@ class Alarm {
   };
 
   constructor(unit: Unit, signal: AbortSignal | undefined) {
+    this.#unit = unit;
     this.#signal = signal;
     this.#stopListening = unit.onChange(this.#ring);
     signal?.addEventListener('abort', this.#ring);
@@ -152,17 +152,10 @@ class Alarm {
     }
   }
 
-  async rung(): Promise<void> {
-    if (!this.#ringing && !this.#signal?.aborted) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, POLL_MS);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.#wake = undefined;
+  /** Resolves once it has rung, and `gatherMs` have passed since then or nothing more is to come. */
+  async rung(gatherMs: number): Promise<void> {
+    await this.#sleep(POLL_MS, () => this.#ringing || this.#isUrgent());
+    if (gatherMs > 0) await this.#sleep(gatherMs, () => this.#isUrgent());
     this.#ringing = false;
   }
 
@@ -170,5 +163,25 @@ class Alarm {
     this.#stopListening();
     this.#signal?.removeEventListener('abort', this.#ring);
     this.#watcher?.close();
+  }
+
+  #isUrgent(): boolean {
+    return this.#unit.complete || this.#unit.departure !== undefined || (this.#signal?.aborted ?? false);
+  }
+
+  /** Sleeps until the condition holds, which is asked at every ring, but not longer than `ms`. */
+  #sleep(ms: number, isOver: () => boolean): Promise<void> {
+    if (isOver()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      this.#wake = () => {
+        if (isOver()) wake();
+      };
+    });
   }
 }

@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -244,15 +245,16 @@ export class Workceptor {
   }
 
   async #create(status: UnitStatus): Promise<Unit> {
-    await mkdir(this.directory, { recursive: true, mode: 0o700 });
     for (;;) {
       const id = randomUnitId();
       const directory = join(this.directory, id);
       try {
-        await mkdir(directory, { mode: 0o700 });
+        mkdirSync(directory, { mode: 0o700 });
       } catch (error) {
         if (errorCode(error) === 'EEXIST') continue;
-        throw error;
+        if (errorCode(error) !== 'ENOENT') throw error;
+        await mkdir(this.directory, { recursive: true, mode: 0o700 });
+        continue;
       }
       try {
         await createStatus(directory, status);

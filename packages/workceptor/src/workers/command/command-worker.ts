@@ -61,7 +61,7 @@ export class CommandWorker implements Worker {
     let command: string[];
     try {
       const words = shellSplit(this.#params);
-      command = [await resolveCommand(this.#command, process.env.PATH ?? ''), ...words];
+      command = [resolveCommand(this.#command, process.env.PATH ?? ''), ...words];
     } catch (error) {
       await this.#unit.update({ state: WorkState.Failed, detail: errorText(error) });
       return;
