@@ -1,0 +1,119 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+
+/** A control session with nothing between it and the socket, so that what is measured is the daemon. */
+export class RawClient {
+  readonly socket: Socket;
+  #pending = '';
+  #ended = false;
+  #wake: (() => void) | undefined;
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.on('data', (chunk: Buffer) => {
+      this.#pending += chunk.toString('latin1');
+      this.#wake?.();
+    });
+    socket.once('close', () => {
+      this.#ended = true;
+      this.#wake?.();
+    });
+    // An error is followed by 'close'; whoever waits for a line then learns of it.
+    socket.on('error', () => {});
+  }
+
+  /** Connects and reads the greeting. */
+  static async open(path: string): Promise<RawClient> {
+    const socket = connect({ path, allowHalfOpen: true });
+    const client = new RawClient(socket);
+    await client.line();
+    return client;
+  }
+
+  /** The next line. @throws Error when the session ends first. */
+  async line(): Promise<string> {
+    for (;;) {
+      const end = this.#pending.indexOf('\n');
+      if (end >= 0) {
+        const line = this.#pending.slice(0, end);
+        this.#pending = this.#pending.slice(end + 1);
+        return line;
+      }
+      if (this.#ended) throw new Error('the control session ended');
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  async command(line: string): Promise<string> {
+    this.socket.write(`${line}\n`);
+    return this.line();
+  }
+
+  close(): void {
+    this.socket.destroy();
+  }
+}
+
+/** Submits a unit and returns its ID; a payload is written in chunks of 1 MiB. */
+export async function submit(
+  socket: string,
+  workType: string,
+  payload: Buffer | number = 0,
+): Promise<string> {
+  const client = await RawClient.open(socket);
+  const first = await client.command(`work submit localhost ${workType}`);
+  const id = /ID ([A-Za-z0-9]+)\./.exec(first)?.[1];
+  if (id === undefined) throw new Error(first);
+  if (typeof payload === 'number') {
+    const chunk = Buffer.alloc(1 << 20, 'x');
+    for (let sent = 0; sent < payload; sent += chunk.length) {
+      if (!client.socket.write(chunk.subarray(0, payload - sent))) await once(client.socket, 'drain');
+    }
+    client.socket.end();
+  } else {
+    client.socket.end(payload);
+  }
+  const second = await client.line();
+  if (!second.includes('Job Started')) throw new Error(second);
+  client.close();
+  return id;
+}
+
+/** Reads a unit's results to their end; returns how many bytes and lines they were. */
+export async function readResults(socket: string, id: string): Promise<{ bytes: number; lines: number }> {
+  const connection = connect({ path: socket, allowHalfOpen: true });
+  connection.write(`work results ${id}\n`);
+  let header = '';
+  let headerLines = 0;
+  let bytes = 0;
+  let lines = 0;
+  for await (const chunk of connection as AsyncIterable<Buffer>) {
+    let body = chunk;
+    while (headerLines < 2) {
+      const end = body.indexOf(10);
+      if (end < 0) {
+        header += body.toString('latin1');
+        body = Buffer.alloc(0);
+        break;
+      }
+      header += body.toString('latin1', 0, end + 1);
+      headerLines += 1;
+      body = body.subarray(end + 1);
+    }
+    bytes += body.length;
+    for (let at = body.indexOf(10); at >= 0; at = body.indexOf(10, at + 1)) lines += 1;
+  }
+  if (!header.includes('Streaming results')) throw new Error(header);
+  return { bytes, lines };
+}
+
+/** Waits until a unit is complete by asking for its status on one session. */
+export async function waitComplete(client: RawClient, id: string): Promise<number> {
+  for (;;) {
+    const { State } = JSON.parse(await client.command(`work status ${id}`)) as { State: number };
+    if (State >= 2) return State;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
