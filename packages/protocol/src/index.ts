@@ -1,8 +1,3 @@
-export { type ControlAddress, parseAddress } from './address.js';
-export { type CallOptions, ReceptorClient, type WorkRequest } from './client/client.js';
-export type { ResultsOptions } from './client/results.js';
-export type { Payload, SubmitOptions } from './client/submit.js';
-export { type TlsSettings, type Transport, transportTo } from './client/transport.js';
 export {
   type CommandLine,
   interpretCommand,
@@ -31,8 +26,6 @@ export { encodeCommand } from './encode-command.js';
 export { ERROR_CODES, type ErrorCode, ReceptorError } from './errors.js';
 export { compareBytes, encodeGoJson, goMap } from './go-json.js';
 export { quoteGo } from './go-text.js';
-export { workParameters } from './parameters.js';
-export { errorOfReply } from './remote-error.js';
 export {
   type AdvertisedWorkType,
   type CancelReply,
