@@ -21,6 +21,8 @@ export interface Daemon {
   readonly control: ControlServer;
   /** The node's units of work. */
   readonly workceptor: Workceptor;
+  /** Where its control services listen: paths of sockets, and `host:port`. */
+  readonly addresses: readonly string[];
   /** Whether nothing keeps it running: neither a backend, nor a control service, nor `local-only`. */
   readonly idle: boolean;
   /**
@@ -93,6 +95,7 @@ export async function startDaemon(
     nodeId: node.id,
     control,
     workceptor,
+    addresses: services.flatMap((service) => service.addresses),
     idle: !items.some((item) => kept.includes(item.section)),
     close: () => {
       closing ??= close();

@@ -36,6 +36,11 @@ export class ControlService {
     return new ControlService(settings, server, filename ? await lockUnixSocket(filename) : undefined);
   }
 
+  /** Where it listens: the path of the socket, and `host:port`. */
+  get addresses(): string[] {
+    return this.#listeners.map((listener) => listener.address);
+  }
+
   /** Opens the ways in. @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon */
   async listen(): Promise<void> {
     const { filename, permissions, tcplisten } = this.#settings;
