@@ -1,10 +1,13 @@
-import { type FSWatcher, watch } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, type FSWatcher, read as fsRead, fstatSync, openSync, watch } from 'node:fs';
 import type { Writable } from 'node:stream';
+import { promisify } from 'node:util';
 import { ReceptorError } from '@receptor/protocol';
 import { errorCode } from '../error-text.js';
 import type { Unit } from '../units/unit.js';
 
+const read = promisify(fsRead);
+
+const FIRST_CHUNK_BYTES = 16 * 1024;
 const CHUNK_BYTES = 512 * 1024;
 /** How long a reader sleeps at most where nothing wakes it. */
 const POLL_MS = 1000;
@@ -26,8 +29,11 @@ export class UnitResults implements AsyncIterable<Buffer> {
 
   /** The output in pieces, each in memory of its own. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
-    const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
-    for await (const chunk of this.#read(() => buffer, this.#signal)) yield Buffer.from(chunk);
+    const buffers = new Buffers();
+    for await (const chunk of this.#read(() => buffers.next(), this.#signal)) {
+      buffers.swap(chunk.length);
+      yield Buffer.from(chunk);
+    }
   }
 
   /**
@@ -42,12 +48,11 @@ export class UnitResults implements AsyncIterable<Buffer> {
     if (stream.destroyed) closed.abort();
     const signal = this.#signal ? AbortSignal.any([closed.signal, this.#signal]) : closed.signal;
     // One piece is read while the one before it is on its way: two buffers, taken in turns.
-    let next = Buffer.allocUnsafe(CHUNK_BYTES);
-    let other = Buffer.allocUnsafe(CHUNK_BYTES);
+    const buffers = new Buffers();
     let writing: Promise<void> | undefined;
     try {
-      for await (const chunk of this.#read(() => next, signal)) {
-        [next, other] = [other, next];
+      for await (const chunk of this.#read(() => buffers.next(), signal)) {
+        buffers.swap(chunk.length);
         await writing;
         writing = write(stream, chunk);
         writing.catch(() => undefined);
@@ -68,35 +73,53 @@ export class UnitResults implements AsyncIterable<Buffer> {
     const unit = this.#unit;
     if (this.#startPosition < 0) return;
     let position = this.#startPosition;
-    let file: FileHandle | undefined;
+    let file: number | undefined;
     let alarm: Alarm | undefined;
     try {
       for (;;) {
         // Asked before reading: what is there once the unit is complete is all there will be.
         const last = unit.complete || unit.departure === 'released';
-        file ??= await openIfThere(unit.stdoutPath);
-        let found = 0;
-        while (file) {
+        const before = position;
+        file ??= openIfThere(unit.stdoutPath);
+        while (file !== undefined && fstatSync(file).size > position) {
           assertGoingOn(unit, signal);
-          const { bytesRead, buffer: chunk } = await file.read(buffer(), 0, CHUNK_BYTES, position);
+          const target = buffer();
+          const { bytesRead } = await read(file, target, 0, target.length, position);
           if (bytesRead === 0) break;
           position += bytesRead;
-          found += bytesRead;
-          yield chunk.subarray(0, bytesRead);
+          yield target.subarray(0, bytesRead);
         }
         assertGoingOn(unit, signal);
-        if (last || (await isRemoved(file, unit))) return;
+        if (last || isRemoved(file, unit)) return;
         if (!alarm) {
           // Set up, then look once more: what came in between rang nobody.
           alarm = new Alarm(unit, signal);
           continue;
         }
-        await alarm.rung(found < LITTLE_BYTES ? GATHER_MS : 0);
+        await alarm.rung(position - before < LITTLE_BYTES ? GATHER_MS : 0);
       }
     } finally {
       alarm?.close();
-      await file?.close();
+      if (file !== undefined) closeSync(file);
     }
+  }
+}
+
+/** Two buffers in turns; small ones until one has been filled. */
+class Buffers {
+  #next = Buffer.allocUnsafe(FIRST_CHUNK_BYTES);
+  #other = Buffer.allocUnsafe(0);
+  #size = FIRST_CHUNK_BYTES;
+
+  next(): Buffer {
+    return this.#next;
+  }
+
+  /** Turns to the other one, because of the next so many bytes are in use. */
+  swap(used: number): void {
+    if (used === this.#next.length) this.#size = CHUNK_BYTES;
+    [this.#next, this.#other] = [this.#other, this.#next];
+    if (this.#next.length < this.#size) this.#next = Buffer.allocUnsafe(this.#size);
   }
 }
 
@@ -111,9 +134,9 @@ function assertGoingOn(unit: Unit, signal: AbortSignal | undefined): void {
   throw new ReceptorError('RECEPTOR_ABORTED', `results of unit ${unit.id} ended before they were complete`);
 }
 
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
+function openIfThere(path: string): number | undefined {
   try {
-    return await open(path, 'r');
+    return openSync(path, 'r');
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
@@ -121,9 +144,8 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
 }
 
 /** Whether somebody has deleted the output, or the whole directory, behind our back. */
-async function isRemoved(file: FileHandle | undefined, unit: Unit): Promise<boolean> {
-  if (file) return (await file.stat()).nlink === 0;
-  return unit.isRemoved();
+function isRemoved(file: number | undefined, unit: Unit): boolean {
+  return file === undefined ? unit.isRemoved() : fstatSync(file).nlink === 0;
 }
 
 /** Wakes one sleeper: when the unit changes, when a file in its directory does, or after a while. */

@@ -1,11 +1,15 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { ReceptorError, type UnitReport, WorkState } from '@receptor/protocol';
 import { errorText } from '../error-text.js';
 import type { Worker, WorkType } from '../worker.js';
 import { WAITING_FOR_INPUT } from './submission.js';
 import type { Unit } from './unit.js';
 
-/** Details of a Pending unit that never had its whole payload; `Unit Created` is the Go daemon's. */
-const WITHOUT_PAYLOAD: readonly string[] = ['Unit Created', WAITING_FOR_INPUT];
+/** Detail of a unit that a Go daemon has only just made. */
+const UNIT_CREATED = 'Unit Created';
+/** Detail of a unit whose worker is being started. */
+const STARTING_WORKER = 'Starting Worker';
 
 /**
  * A unit and the worker that is assigned to it. Its operations take turns, and none of them begins before the
@@ -60,7 +64,7 @@ export class Assignment {
         );
       }
       try {
-        await unit.update({ detail: 'Starting Worker' });
+        unit.announce(STARTING_WORKER);
         this.#worker = this.#type.createWorker(unit);
         await this.#worker.start();
       } catch (error) {
@@ -119,11 +123,13 @@ export class Assignment {
 
   async #resume(type: WorkType): Promise<void> {
     const { unit } = this;
-    const { State, Detail } = unit.status;
     if (unit.departure) return;
-    if (State === WorkState.Pending && WITHOUT_PAYLOAD.includes(Detail)) {
-      await this.#fail('Pending at restart');
-      return;
+    if (!this.#isStarted()) {
+      if (!this.#hasPayload()) {
+        await this.#fail('Pending at restart');
+        return;
+      }
+      unit.announce(STARTING_WORKER);
     }
     try {
       this.#worker = type.createWorker(unit);
@@ -131,6 +137,17 @@ export class Assignment {
     } catch (error) {
       await this.#fail(`Failed to restart: ${errorText(error)}`);
     }
+  }
+
+  /** Whether a worker has ever had to do with the unit, as far as its status says. */
+  #isStarted(): boolean {
+    const { State, Detail } = this.unit.status;
+    return State !== WorkState.Pending || !(Detail === WAITING_FOR_INPUT || Detail === UNIT_CREATED);
+  }
+
+  /** Whether the payload came in full. A Go daemon, known by its lock file, writes `stdin` while it comes. */
+  #hasPayload(): boolean {
+    return existsSync(this.unit.stdinPath) && !existsSync(join(this.unit.directory, 'status.lock'));
   }
 
   /** Fails the unit; a status that cannot be written is kept in memory and written later. */

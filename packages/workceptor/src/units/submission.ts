@@ -1,11 +1,17 @@
-import { open, rm } from 'node:fs/promises';
+import { closeSync, write as fsWrite, openSync, renameSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
 import { ReceptorError, WorkState } from '@receptor/protocol';
 import { errorText } from '../error-text.js';
 import type { Unit } from './unit.js';
 
-/** Detail of a unit whose payload has not come in full; it cannot be taken up after a restart. */
+const write = promisify(fsWrite);
+
+/** Detail of a unit from its allocation until its worker has something to say of it. */
 export const WAITING_FOR_INPUT = 'Waiting for Input Data';
+/** What the name of a payload that has not come in full has in addition. */
+const ASIDE = '.new';
 
 /**
  * A unit that has an ID and waits for its payload. Call {@link receive}, then {@link start}; or {@link abandon} when
@@ -57,27 +63,36 @@ export class Submission {
     const detail = `Error reading input data: ${reason}`;
     const failed = this.#unit.update({ state: WorkState.Failed, detail });
     // Half a payload is of no use, and it may be what fills the disk.
-    if (!this.#unit.departure) await rm(this.#unit.stdinPath, { force: true }).catch(() => undefined);
+    if (!this.#unit.departure) await rm(this.#unit.stdinPath + ASIDE, { force: true }).catch(() => undefined);
     await failed.catch(() => undefined);
   }
 
+  /** Writes the payload aside, so that a `stdin` file is one that came in full, whatever happens to us. */
   async #store(payload: Readable | AsyncIterable<Uint8Array>): Promise<void> {
     const unit = this.#unit;
-    const file = await open(unit.stdinPath, 'wx', 0o600);
+    const aside = unit.stdinPath + ASIDE;
+    const file = openSync(aside, 'wx', 0o600);
     let writing: Promise<void> | undefined;
     try {
       const chunks = payload instanceof Readable ? payload.iterator({ destroyOnReturn: false }) : payload;
       for await (const chunk of chunks) {
         await writing;
         if (unit.complete || unit.departure) continue;
-        writing = file.appendFile(chunk);
+        writing = writeAll(file, chunk);
         // Awaited at the next turn; that it is handled must be said now.
         writing.catch(() => undefined);
       }
       await writing;
     } finally {
       await writing?.catch(() => undefined);
-      await file.close();
+      closeSync(file);
     }
+    if (!unit.complete && !unit.departure) renameSync(aside, unit.stdinPath);
+  }
+}
+
+async function writeAll(file: number, data: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < data.length; ) {
+    offset += (await write(file, data, offset)).bytesWritten;
   }
 }

@@ -60,6 +60,12 @@ export class Unit implements UnitHandle {
     return this.#save();
   }
 
+  /** Changes the detail in memory alone, where the directory tells the same by other means. */
+  announce(detail: string): void {
+    this.#status = { ...this.#status, Detail: detail };
+    this.outputChanged();
+  }
+
   async refresh(): Promise<void> {
     await this.settle();
     const status = await readStatus(this.directory);

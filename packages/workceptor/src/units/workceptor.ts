@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs';
-import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
+import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
+import { mkdir, readdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ReceptorError, type UnitReport, type UnitStatus, WorkState } from '@receptor/protocol';
@@ -269,7 +269,7 @@ export class Workceptor {
   async #remove(unit: Unit): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await rm(unit.directory, { recursive: true, force: true });
+        await removeDirectory(unit.directory);
         return;
       } catch (error) {
         this.#log.error(`Error removing directory of unit ${unit.id}: ${errorText(error)}`);
@@ -287,5 +287,15 @@ export class Workceptor {
       clearInterval(this.#keepingUp);
       this.#keepingUp = undefined;
     }, KEEP_UP_MS).unref();
+  }
+}
+
+/** Removes a unit's directory, which holds a few plain files as a rule; `rm` is for the exceptions. */
+async function removeDirectory(directory: string): Promise<void> {
+  try {
+    await Promise.all(readdirSync(directory).map((name) => unlink(join(directory, name))));
+    rmdirSync(directory);
+  } catch {
+    await rm(directory, { recursive: true, force: true });
   }
 }

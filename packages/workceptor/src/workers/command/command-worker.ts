@@ -10,7 +10,7 @@ import { type RunnerRecord, readRunnerRecord, spawnRunner } from './runner.js';
 import { Vigil } from './vigil.js';
 
 /** A command that has ended by then is never shown as Running, which saves it a status write. */
-const REPORT_RUNNING_MS = 25;
+const REPORT_RUNNING_MS = 100;
 /** A runner that has made its record and is alive writes its number into it at once; this is how long it may take. */
 const GO_GRACE_MS = 2_000;
 const RECORD_TRIES = 100;
