@@ -46,7 +46,8 @@ export interface UnitHandle {
 
 /**
  * One unit at work. `start` or `resume` is called once, at first; the others only after it has settled, one at a
- * time, and `release` and `detach` at most once. `cancel` is not called once the state is complete.
+ * time, and `release` and `detach` at most once. `cancel` is not called once the state is complete. Of a unit that
+ * was complete when the daemon started, only `release` and `detach` are called.
  */
 export interface Worker {
   /**

@@ -102,17 +102,22 @@ export class Assignment {
         this.unit.remain();
         throw error;
       }
-      await tolerate(() => this.#worker?.detach());
+      await tolerate(() => this.#letGo());
     });
   }
 
   /** Lets go of the unit and its worker without ending the work. */
   detach(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.unit.departure) return;
-      await this.unit.depart('detached');
-      await this.#worker?.detach();
+      if (!this.unit.departure) await this.unit.depart('detached');
+      await this.#letGo();
     });
+  }
+
+  async #letGo(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await worker?.detach();
   }
 
   async #cancel(): Promise<void> {

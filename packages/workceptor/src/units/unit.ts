@@ -22,6 +22,8 @@ export class Unit implements UnitHandle {
   #queued: Promise<void> | undefined;
   #durable = false;
   #unsaved = false;
+  /** Whether another process writes the status file, which then is not ours to bring up to date. */
+  #foreign = false;
   readonly #listeners = new Set<() => void>();
 
   constructor(directory: string, id: string, status: UnitStatus, log: Logger) {
@@ -48,6 +50,7 @@ export class Unit implements UnitHandle {
   update(change: StatusChange): Promise<void> {
     if (this.complete || this.#departure) return this.#queued ?? this.#saving ?? Promise.resolve();
     const before = this.#status;
+    this.#foreign = false;
     this.#status = {
       ...before,
       State: change.state ?? before.State,
@@ -67,6 +70,7 @@ export class Unit implements UnitHandle {
   }
 
   async refresh(): Promise<void> {
+    this.#foreign = true;
     await this.settle();
     const status = await readStatus(this.directory);
     if (this.#departure || this.complete) return;
@@ -110,7 +114,7 @@ export class Unit implements UnitHandle {
 
   /** Brings what is on disk up to date, where an earlier write failed or output has grown since. */
   async keepUp(): Promise<void> {
-    if (this.#departure || this.#saving !== undefined) return;
+    if (!this.needsKeeping || this.#saving !== undefined) return;
     if (!this.#unsaved) {
       const size = this.stdoutSize();
       if (size === this.#status.StdoutSize) return;
@@ -121,7 +125,7 @@ export class Unit implements UnitHandle {
 
   /** Whether {@link keepUp} may still find something to do. */
   get needsKeeping(): boolean {
-    return !this.#departure && (!this.complete || this.#unsaved);
+    return !this.#departure && !this.#foreign && (!this.complete || this.#unsaved);
   }
 
   /** Ends all writing to the directory; resolves when the last write has ended. Readers are woken. */
@@ -162,10 +166,17 @@ export class Unit implements UnitHandle {
       await saving;
       this.#unsaved = false;
     } catch (error) {
-      if (this.#departure && errorCode(error) === 'ENOENT') return;
+      if (errorCode(error) === 'ENOENT' && this.isRemoved()) {
+        if (!this.#departure) this.log.warning(`Directory of unit ${this.id} has disappeared.`);
+        this.#departure ??= 'released';
+        this.outputChanged();
+        return;
+      }
+      if (!this.#unsaved) {
+        this.log.error(`Error updating status file of unit ${this.id}: ${errorText(error)}`);
+      }
       this.#unsaved = true;
       this.#durable ||= durable;
-      this.log.error(`Error updating status file of unit ${this.id}: ${errorText(error)}`);
       throw error;
     } finally {
       if (this.#saving === saving) this.#saving = undefined;

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { mkdir, readdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,7 +8,7 @@ import { type Logger, silentLogger } from '../logger.js';
 import { UnitResults } from '../results/unit-results.js';
 import type { Origin, Parameters, WorkType } from '../worker.js';
 import { Assignment } from './assignment.js';
-import { createStatus, readStatus } from './status-file.js';
+import { createStatus, readStatus, STATUS_FILE } from './status-file.js';
 import { Submission, WAITING_FOR_INPUT } from './submission.js';
 import { Unit } from './unit.js';
 import { isUnitId, randomUnitId } from './unit-id.js';
@@ -108,7 +108,7 @@ export class Workceptor {
     for (const entry of entries) {
       const found = await this.#locate(entry);
       // A submit that was refused, or that ended before its ID was given out, leaves this with the Go daemon.
-      if (!found) await rmdir(join(this.directory, entry)).catch(() => undefined);
+      if (!found && isUnitId(entry)) await rmdir(join(this.directory, entry)).catch(() => undefined);
     }
   }
 
@@ -138,6 +138,8 @@ export class Workceptor {
       ExtraData: extraData ?? null,
     };
     const unit = await this.#create(status);
+    if (this.#state !== 'open') await removeDirectory(unit.directory);
+    this.#assertOpen();
     const assignment = new Assignment(unit, type);
     this.#units.set(unit.id, assignment);
     this.#keepUp();
@@ -152,11 +154,8 @@ export class Workceptor {
   /** The status of every unit, by ID. */
   list(): Record<string, UnitReport> {
     this.#assertOpen();
-    const ids = [...this.#units.keys()].sort();
-    return Object.fromEntries(ids.map((id) => [id, this.#units.get(id)?.report()])) as Record<
-      string,
-      UnitReport
-    >;
+    const present = [...this.#units].filter(([, { unit }]) => unit.departure !== 'released');
+    return Object.fromEntries(present.sort().map(([id, assignment]) => [id, assignment.report()]));
   }
 
   /** The work type of a unit; undefined when the node does not offer it. @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT` */
@@ -200,6 +199,12 @@ export class Workceptor {
 
   async #find(id: string): Promise<Assignment> {
     this.#assertOpen();
+    const known = this.#units.get(id);
+    if (known?.unit.departure === 'released') {
+      // Somebody has removed its directory.
+      this.#units.delete(id);
+      void known.detach();
+    }
     const assignment = this.#units.get(id) ?? (isUnitId(id) ? await this.#locate(id) : undefined);
     if (!assignment) throw new ReceptorError('RECEPTOR_UNKNOWN_UNIT', `unknown work unit ${id}`);
     return assignment;
@@ -228,6 +233,10 @@ export class Workceptor {
     } catch (error) {
       if (errorCode(error) === 'ENOENT') {
         this.#log.warning(`Status file has disappeared for ${id}.`);
+        return undefined;
+      }
+      if (isUnborn(directory)) {
+        await removeDirectory(directory);
         return undefined;
       }
       this.#log.error(`Failed to restart worker ${directory} due to read error: ${errorText(error)}`);
@@ -281,13 +290,20 @@ export class Workceptor {
 
   #keepUp(): void {
     this.#keepingUp ??= setInterval(() => {
-      const units = [...this.#units.values()].map(({ unit }) => unit).filter((unit) => unit.needsKeeping);
-      for (const unit of units) void unit.keepUp();
-      if (units.length > 0) return;
+      // Of a unit whose work type is unknown nothing is ever written.
+      const kept = [...this.#units.values()].filter(({ type, unit }) => type && unit.needsKeeping);
+      for (const { unit } of kept) void unit.keepUp();
+      if (kept.length > 0) return;
       clearInterval(this.#keepingUp);
       this.#keepingUp = undefined;
     }, KEEP_UP_MS).unref();
   }
+}
+
+/** Whether a process has ended while it made this directory, before it gave out the ID. */
+function isUnborn(directory: string): boolean {
+  const names = readdirSync(directory);
+  return names.length === 1 && statSync(join(directory, STATUS_FILE)).size === 0;
 }
 
 /** Removes a unit's directory, which holds a few plain files as a rule; `rm` is for the exceptions. */
