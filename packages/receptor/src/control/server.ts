@@ -33,6 +33,11 @@ export class ControlServer implements SessionHost {
     this.budget = { available: this.limits.allLinesBytes };
   }
 
+  /** How many clients there are. */
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
   /**
    * Adds a command, or replaces one of Receptor's.
    * @param name in lower case, without spaces
