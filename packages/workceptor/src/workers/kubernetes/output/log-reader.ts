@@ -1,0 +1,148 @@
+import { LogParser } from './log-parser.js';
+import { parseStamp, sinceTime } from './stamp.js';
+
+/**
+ * An exact place in a log: behind the first `taken` bytes of the line that was the `count`-th to begin with `stamp`.
+ * Stamps alone would not do: several lines can have the same.
+ */
+export interface LogCursor {
+  readonly stamp: string;
+  readonly count: number;
+  readonly taken: number;
+}
+
+/** How far behind its neighbours' a line's stamp may be in the log: the two streams of a container are stamped apart. */
+const DISORDER_NS = 1_000_000_000n;
+/** How many stamps' counts are remembered, for lines that are out of order. */
+const REMEMBERED = 64;
+
+/** The `sinceTime` of a stream in which the cursor's line is found, if the log still has it. */
+export function sinceCursor(cursor: LogCursor): string | undefined {
+  const time = parseStamp(cursor.stamp);
+  return time === undefined ? undefined : sinceTime(time - DISORDER_NS);
+}
+
+/**
+ * Reads one log over any number of streams: after each {@link begin} it finds the place where the stream before
+ * stopped, and goes on from there. Pure: bytes in, content out.
+ */
+export class LogReader {
+  /**
+   * `seeking`: the cursor's line has not come yet. `flowing`: content is new. `lost`: lines later than the cursor's came,
+   * but not its own, so the log was rotated away; nothing is read until the next {@link begin}.
+   */
+  state: 'seeking' | 'flowing' | 'lost' = 'flowing';
+  /** Lines of the present stream that were no output (at most a few are kept). */
+  foreign: string[] = [];
+
+  private parser = this.newParser();
+  private place: { stamp: string; count: number; taken: number } | undefined;
+  private target: (LogCursor & { time: bigint }) | undefined;
+  private sawLine = false;
+  /** Bytes of the present line to be passed over. */
+  private skip = 0;
+  /** After a loss: only what is stamped later than this is new. */
+  private after: bigint | undefined;
+  private recent: { stamp: string; count: number }[] = [];
+  private newest = '';
+  private out: Buffer = Buffer.alloc(0);
+  private length = 0;
+
+  constructor(cursor?: LogCursor) {
+    if (cursor) this.place = { ...cursor };
+  }
+
+  /** Where reading has come to; undefined before the first line. */
+  get cursor(): LogCursor | undefined {
+    return this.place && { ...this.place };
+  }
+
+  /**
+   * A new stream begins.
+   * @param how `resume`: go on behind the cursor; `after`: its line is gone, take whatever is later; `fresh`: forget
+   * it and take everything
+   */
+  begin(how: 'resume' | 'after' | 'fresh'): void {
+    const time = this.place && how !== 'fresh' ? parseStamp(this.place.stamp) : undefined;
+    this.parser = this.newParser();
+    this.sawLine = false;
+    this.foreign = [];
+    this.recent = [];
+    this.newest = '';
+    this.skip = 0;
+    this.target = undefined;
+    this.after = how === 'after' ? time : undefined;
+    this.state = 'flowing';
+    if (how === 'resume' && this.place && time !== undefined) {
+      this.state = 'seeking';
+      this.target = { ...this.place, time };
+    }
+  }
+
+  /** Takes bytes of the stream; returns the content among them that is new. */
+  push(chunk: Buffer): Buffer {
+    this.out = Buffer.allocUnsafe(chunk.length);
+    this.length = 0;
+    if (this.state !== 'lost') this.parser.push(chunk);
+    return this.out.subarray(0, this.length);
+  }
+
+  /** Nothing more comes for now. If lines came, but never the cursor's, it is lost. */
+  settle(): void {
+    if (this.state === 'seeking' && this.sawLine) this.state = 'lost';
+  }
+
+  /** The stream ended. */
+  end(): void {
+    this.parser.end();
+    this.settle();
+  }
+
+  private newParser(): LogParser {
+    return new LogParser({
+      begin: (stamp) => this.beginLine(stamp),
+      content: (chunk, start, end) => this.addContent(chunk, start, end),
+      foreign: (text) => {
+        if (this.foreign.length < 10) this.foreign.push(text);
+      },
+    });
+  }
+
+  private beginLine(stamp: string): void {
+    this.sawLine = true;
+    const count = this.count(stamp);
+    if (this.state === 'flowing') {
+      if (this.after !== undefined) {
+        if ((parseStamp(stamp) ?? 0n) <= this.after) return;
+        this.after = undefined;
+      }
+      this.skip = 0;
+      this.place = { stamp, count, taken: 0 };
+    } else if (this.state === 'seeking' && this.target) {
+      if (stamp === this.target.stamp && count === this.target.count) {
+        this.state = 'flowing';
+        this.skip = this.target.taken;
+      } else if ((parseStamp(stamp) ?? 0n) > this.target.time + DISORDER_NS) this.state = 'lost';
+    }
+  }
+
+  private addContent(chunk: Buffer, start: number, end: number): void {
+    if (this.state !== 'flowing' || this.after !== undefined || !this.place) return;
+    const from = Math.min(end, start + this.skip);
+    this.skip -= from - start;
+    this.place.taken += end - from;
+    this.length += chunk.copy(this.out, this.length, from, end);
+  }
+
+  /** How many lines of the stream have had this stamp, with this one. */
+  private count(stamp: string): number {
+    // Stamps of one log have one format, so that their order as text is that of time; nearly always they go up.
+    if (stamp <= this.newest) {
+      const known = this.recent.findLast((entry) => entry.stamp === stamp);
+      if (known) return ++known.count;
+    } else this.newest = stamp;
+    this.recent.push({ stamp, count: 1 });
+    if (this.recent.length > REMEMBERED) this.recent.shift();
+    return 1;
+  }
+}

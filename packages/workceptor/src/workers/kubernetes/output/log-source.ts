@@ -1,0 +1,234 @@
+import type { IncomingMessage } from 'node:http';
+import type { Logger } from '../../../logger.js';
+import { ApiError, type KubernetesApi } from '../api.js';
+import { Backoff, delay } from './clock.js';
+import { type LogCursor, LogReader, sinceCursor } from './log-reader.js';
+import type { LogOrder } from './merge.js';
+import { CarriageHold } from './normalise.js';
+import { sinceTime } from './stamp.js';
+import type { Clock } from './types.js';
+
+/** A silent stream is opened anew after this: connections that carry nothing are forgotten by what lies between. */
+const REFRESH_MS = 300_000;
+/** Silence in which the cursor's line should have come. */
+const SEEK_QUIET_MS = 2_000;
+/** Silence of a followed log after which a container that has ended is read for the last time. */
+const LAST_QUIET_MS = 1_000;
+/** How often a log that cannot be read though the container has ended is asked for. */
+const LAST_TRIES = 6;
+
+/** Why the log is not read any more. `gone`: there is no such pod. */
+export type LogFailure = 'gone' | 'refused' | 'unreachable';
+
+/** What a {@link LogSource} tells; `id` is that of the order it is about. */
+export interface LogEvents {
+  ready(ready: boolean): void;
+  content(bytes: Buffer, cursor: LogCursor | undefined): void;
+  lost(): void;
+  /** The container has ended and the log was read to its end. */
+  end(id: number): void;
+  failed(failure: LogFailure, error: Error): void;
+}
+
+export interface LogSourceOptions {
+  readonly api: KubernetesApi;
+  /** Path of the log. */
+  readonly path: string;
+  readonly container: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly patience: number;
+  readonly events: LogEvents;
+}
+
+/** Reads a container's log as it is ordered to, over as many connections as that takes. */
+export class LogSource {
+  private current: AbortController | undefined;
+  private response: IncomingMessage | undefined;
+  private paused = false;
+  private containerEnded = false;
+  private lastAnswer: number;
+  private readonly running = new Set<Promise<void>>();
+  private wake: (() => void) | undefined;
+
+  constructor(private readonly options: LogSourceOptions) {
+    this.lastAnswer = options.clock.now();
+  }
+
+  /** Ends what is read now and does as ordered. */
+  obey(order: LogOrder): void {
+    this.current?.abort();
+    this.options.events.ready(false);
+    if (order.kind === 'park') return;
+    const control = new AbortController();
+    this.current = control;
+    const run = this.run(order, control.signal).finally(() => this.running.delete(run));
+    this.running.add(run);
+  }
+
+  /** Stops or goes on reading; the connection stays. */
+  pause(paused: boolean): void {
+    if (paused === this.paused) return;
+    this.paused = paused;
+    if (paused) this.response?.pause();
+    else this.response?.resume();
+    this.wake?.();
+  }
+
+  /** The container has ended: the log is read to its end, and that is that. */
+  endContainer(): void {
+    this.containerEnded = true;
+    this.wake?.();
+  }
+
+  /** Ends everything; resolves when nothing is left of it. */
+  async stop(): Promise<void> {
+    this.current?.abort();
+    await Promise.all(this.running);
+  }
+
+  private async run(order: Exclude<LogOrder, { kind: 'park' }>, signal: AbortSignal): Promise<void> {
+    const { api, clock, events, log } = this.options;
+    const reader = new LogReader('cursor' in order ? order.cursor : undefined);
+    const hold = new CarriageHold();
+    const backoff = new Backoff();
+    let how: 'resume' | 'after' | 'fresh' =
+      order.kind === 'near' || order.kind === 'start' ? 'fresh' : order.kind;
+    let lastTries = 0;
+    while (!signal.aborted) {
+      const follow = !this.containerEnded;
+      let wait: number;
+      try {
+        const since = reader.cursor
+          ? sinceCursor(reader.cursor)
+          : order.kind === 'near'
+            ? sinceTime(order.time)
+            : undefined;
+        const { container, path } = this.options;
+        const query = { container, follow, timestamps: true, sinceTime: since };
+        const response = await api.stream({ path, query, signal });
+        this.lastAnswer = clock.now();
+        reader.begin(how);
+        const read = await this.read(response, reader, hold, follow, signal);
+        if (signal.aborted) return;
+        events.ready(false);
+        for (const text of reader.foreign) log.warning(`The log of the pod says: ${printable(text)}`);
+        if ((reader.state as string) === 'lost') {
+          events.lost();
+          return;
+        }
+        if (reader.cursor) how = 'resume';
+        if (read.bytes > 0) backoff.reset();
+        if (!follow && read.complete && read.bytes === 0) {
+          if (reader.foreign.length === 0 || ++lastTries >= LAST_TRIES) {
+            const rest = hold.end();
+            if (rest.length > 0) events.content(rest, reader.cursor);
+            events.end(order.id);
+            return;
+          }
+        }
+        wait = read.refresh || read.bytes > 0 ? 0 : backoff.take();
+      } catch (error) {
+        if (signal.aborted) return;
+        const failure = this.judge(error, ++lastTries);
+        if (failure) {
+          events.failed(failure, error as Error);
+          return;
+        }
+        log.debug(`The log of the pod could not be read, trying again: ${(error as Error).message}`);
+        wait = backoff.take(error instanceof ApiError ? error.retryAfterMs : undefined);
+      }
+      if (wait > 0) await delay(clock, wait, signal);
+    }
+  }
+
+  /** Whether an error is the end of it. */
+  private judge(error: unknown, lastTries: number): LogFailure | undefined {
+    if (error instanceof ApiError) {
+      if (error.status === 404) return 'gone';
+      if (error.status === 403) return 'refused';
+      // 400: the container does not run yet; or, when it has ended, its log is gone.
+      if (error.status === 400 && this.containerEnded && lastTries >= LAST_TRIES) return 'gone';
+    }
+    return this.options.clock.now() - this.lastAnswer > this.options.patience ? 'unreachable' : undefined;
+  }
+
+  /** Reads one stream to its end, or until it is to be opened anew. */
+  private read(
+    response: IncomingMessage,
+    reader: LogReader,
+    hold: CarriageHold,
+    follow: boolean,
+    signal: AbortSignal,
+  ): Promise<{ bytes: number; complete: boolean; refresh: boolean }> {
+    const { clock, events } = this.options;
+    return new Promise((resolve) => {
+      let bytes = 0;
+      let refresh = false;
+      let lastData = clock.now();
+      let cancelTimer = () => {};
+      const tell = () => events.ready(!this.paused && reader.state === 'flowing');
+      const renew = () => {
+        refresh = true;
+        response.destroy();
+      };
+      const check = () => {
+        cancelTimer();
+        const silent = this.paused ? 0 : clock.now() - lastData;
+        if (reader.state === 'seeking' && silent >= SEEK_QUIET_MS) reader.settle();
+        if (reader.state === 'lost') return response.destroy();
+        if (follow && this.containerEnded && silent >= LAST_QUIET_MS) return renew();
+        if (follow && silent >= REFRESH_MS) return renew();
+        const soon = reader.state === 'seeking' || this.containerEnded;
+        cancelTimer = clock.after(soon ? 250 : 10_000, check);
+      };
+      const abort = () => response.destroy();
+      signal.addEventListener('abort', abort, { once: true });
+      this.response = response;
+      this.wake = () => {
+        lastData = clock.now();
+        tell();
+        check();
+      };
+      response.on('data', (chunk: Buffer) => {
+        lastData = clock.now();
+        this.lastAnswer = lastData;
+        const content = hold.push(reader.push(chunk));
+        if (signal.aborted) return;
+        tell();
+        if (content.length > 0) {
+          bytes += content.length;
+          events.content(content, behind(reader.cursor, hold.size));
+        }
+        if (reader.state === 'lost') response.destroy();
+      });
+      response.on('error', () => {}); // `close` follows
+      response.on('close', () => {
+        signal.removeEventListener('abort', abort);
+        cancelTimer();
+        if (this.response === response) {
+          this.response = undefined;
+          this.wake = undefined;
+        }
+        reader.end();
+        resolve({ bytes, complete: response.complete, refresh });
+      });
+      if (signal.aborted) return abort();
+      if (this.paused) response.pause();
+      tell();
+      check();
+    });
+  }
+}
+
+/** The cursor before carriage returns that were read but are held back. */
+function behind(cursor: LogCursor | undefined, held: number): LogCursor | undefined {
+  return cursor && held > 0 ? { ...cursor, taken: cursor.taken - held } : cursor;
+}
+
+function printable(text: string): string {
+  // What looks like a message of the kubelet is told; anything else may be output, which is nobody else's business.
+  return /^(unable|failed|error|container|rpc)\b/i.test(text)
+    ? text
+    : `${text.length} bytes without a time stamp`;
+}

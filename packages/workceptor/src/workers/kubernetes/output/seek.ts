@@ -1,0 +1,91 @@
+import { normalise, rawLength } from './normalise.js';
+import type { Window } from './window.js';
+
+/** How much of the output's end is looked for. */
+const PATTERN = 4096;
+/** Shorter agreements prove nothing. */
+const LEAST = 16;
+
+/**
+ * Finds the place in a log that has been opened somewhere: the end of the output is looked for in what comes, and the
+ * beginning of what comes in the output.
+ */
+export class Seek {
+  /** The position behind the pattern. */
+  readonly goal: number;
+  /** Whether the end of the output repeats itself, so that finding it would prove nothing. */
+  readonly repetitive: boolean;
+  /** Whether anything came. */
+  sawBytes = false;
+  private readonly pattern: Buffer;
+  private tail: Buffer = Buffer.alloc(0);
+  /** The first bytes that came. */
+  private head: Buffer = Buffer.alloc(0);
+
+  constructor(
+    private readonly output: Window,
+    /** Where the log was opened: near the time of interest, or at its beginning. */
+    readonly place: 'near' | 'start',
+  ) {
+    this.goal = output.end;
+    this.pattern = Buffer.from(output.slice(output.end - PATTERN, output.end));
+    this.repetitive = isRepetitive(this.pattern);
+  }
+
+  /** Takes content of the log. When the place is found: the position that `rest`, the content's remainder, begins at. */
+  push(raw: Buffer): { at: number; rest: Buffer } | undefined {
+    const norm = normalise(raw);
+    if (norm.length === 0) return undefined;
+    this.sawBytes = true;
+    const before = this.tail.length;
+    const seen = Buffer.concat([this.tail, norm]);
+    const found = this.repetitive ? -1 : seen.indexOf(this.pattern);
+    if (found >= 0) {
+      const end = found + this.pattern.length - before;
+      return { at: this.goal, rest: raw.subarray(rawLength(raw, end)) };
+    }
+    this.tail = Buffer.from(seen.subarray(-(PATTERN - 1)));
+    const missing = PATTERN - this.head.length;
+    if (missing <= 0) return undefined;
+    this.head = Buffer.concat([this.head, norm.subarray(0, missing)]);
+    const at = this.head.length === PATTERN ? this.placeOfHead() : undefined;
+    // `missing` bytes of this chunk complete the head; the rest of it comes after.
+    if (at !== undefined) return { at: at + PATTERN, rest: raw.subarray(rawLength(raw, missing)) };
+    return undefined;
+  }
+
+  /** Whether what came last is what the output ends with. */
+  endsLike(output: Window): boolean {
+    return this.tail.length > 0 && output.agrees(output.end - this.tail.length, this.tail);
+  }
+
+  /** How many of the first bytes that came are the end of the output: a rotation can cut between two writes. */
+  overlap(output: Window): number {
+    const least = this.head.subarray(0, LEAST);
+    if (least.length < LEAST || this.repetitive) return 0;
+    const from = output.end - PATTERN;
+    for (let at = output.find(least, from); at !== undefined; at = output.find(least, at + 1)) {
+      const end = output.slice(at, output.end);
+      if (end.length <= this.head.length && end.equals(this.head.subarray(0, end.length))) return end.length;
+    }
+    return 0;
+  }
+
+  private placeOfHead(): number | undefined {
+    if (isRepetitive(this.head)) return undefined;
+    const at = this.output.find(this.head, this.output.start);
+    return at !== undefined && this.output.find(this.head, at + 1) === undefined ? at : undefined;
+  }
+}
+
+/** Whether `bytes` are a repetition of something at most half as long. */
+export function isRepetitive(bytes: Buffer): boolean {
+  const failure = new Uint32Array(bytes.length);
+  for (let at = 1, length = 0; at < bytes.length; at++) {
+    while (length > 0 && bytes[at] !== bytes[length]) length = failure[length - 1] ?? 0;
+    if (bytes[at] === bytes[length]) length++;
+    failure[at] = length;
+  }
+  const border = failure[bytes.length - 1] ?? 0;
+  return bytes.length - border <= bytes.length / 2;
+}
