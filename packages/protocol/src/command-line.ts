@@ -13,8 +13,8 @@ export type CommandLine =
  * lines, this error and `Unknown command`, and clients count on it; see `errorReply`.
  */
 export class MalformedLineError extends ReceptorError {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super('RECEPTOR_BAD_COMMAND', message, options);
+  constructor(message: string) {
+    super('RECEPTOR_BAD_COMMAND', message);
   }
 }
 
@@ -71,8 +71,9 @@ function splitJson(text: string): CommandLine {
   let members: Record<string, unknown>;
   try {
     members = JSON.parse(text);
-  } catch (cause) {
-    throw new MalformedLineError(describeJsonError(text) ?? 'invalid JSON', { cause });
+  } catch {
+    // Without the engine's error as its cause: that one quotes the line, secrets and all.
+    throw new MalformedLineError(describeJsonError(text) ?? 'invalid JSON');
   }
   if (!Object.hasOwn(members, 'command')) throw new MalformedLineError('JSON did not contain a command');
   const name = members.command;

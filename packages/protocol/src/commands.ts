@@ -47,7 +47,7 @@ export interface WorkSubmitCommand {
   /** Whether the node shall sign what it sends to another node. */
   signWork?: boolean;
   signature?: string;
-  /** What the work type is given; none of {@link RESERVED_PARAMETERS}. */
+  /** What the work type is given. A name of {@link RESERVED_PARAMETERS} reads as that member, not as a parameter. */
   parameters: Readonly<Record<string, string>>;
 }
 

@@ -1,10 +1,11 @@
-import { type Command, RESERVED_PARAMETERS } from './commands.js';
+import type { Command } from './commands.js';
 import { ReceptorError } from './errors.js';
 
 /**
  * Writes a command as one line, its newline included. Where the text form can say it, it is the line that the
  * Python receptorctl sends; otherwise JSON, with members in receptorctl's order (reference: control, 10).
- * @throws ReceptorError `RECEPTOR_PARAMETER_INVALID` when a submit's parameter has a reserved name.
+ * @throws ReceptorError `RECEPTOR_PARAMETER_INVALID` when a parameter of a submit has the name of a member that is
+ *   set already: `command`, `subcommand`, `node`, `worktype`, or one of `tlsclient`, `ttl`, `signwork`, `signature` in use.
  */
 export function encodeCommand(command: Command): string {
   return `${encodeText(command) ?? JSON.stringify(encodeMembers(command))}\n`;
@@ -48,14 +49,17 @@ function encodeMembers(command: Command): Readonly<Record<string, unknown>> {
     case 'work':
       if (command.subcommand === 'submit') {
         const { command: name, subcommand, node, workType, tlsClient, ttl, signWork, signature } = command;
-        const reserved = Object.keys(command.parameters).find((key) => RESERVED_PARAMETERS.has(key));
-        if (reserved !== undefined)
-          throw new ReceptorError('RECEPTOR_PARAMETER_INVALID', `Duplicate or illegal parameter ${reserved}`);
-        return {
+        const members = {
           ...{ command: name, subcommand, node, worktype: workType },
-          ...{ tlsclient: tlsClient, ttl, signwork: signWork ? 'true' : undefined, signature },
-          ...command.parameters,
+          ...(tlsClient !== undefined && { tlsclient: tlsClient }),
+          ...(ttl !== undefined && { ttl }),
+          ...(signWork && { signwork: 'true' }),
+          ...(signature !== undefined && { signature }),
         };
+        const twice = Object.keys(command.parameters).find((key) => Object.hasOwn(members, key));
+        if (twice !== undefined)
+          throw new ReceptorError('RECEPTOR_PARAMETER_INVALID', `Duplicate or illegal parameter ${twice}`);
+        return { ...members, ...command.parameters };
       } else {
         const { command: name, subcommand, unitId } = command;
         return {

@@ -1,3 +1,4 @@
+export { type Address, parseAddress } from './address.js';
 export {
   type CommandLine,
   interpretCommand,
@@ -26,6 +27,7 @@ export { encodeCommand } from './encode-command.js';
 export { ERROR_CODES, type ErrorCode, ReceptorError } from './errors.js';
 export { compareBytes, encodeGoJson, goMap } from './go-json.js';
 export { quoteGo } from './go-text.js';
+export { expandParameters, parseParameters } from './parameters.js';
 export {
   type AdvertisedWorkType,
   type CancelReply,
@@ -51,4 +53,5 @@ export {
   unitReport,
   type WorkListReply,
 } from './replies.js';
+export { errorFromReply, isErrorLine } from './reply-error.js';
 export { isComplete, stateName, type UnitReport, type UnitStatus, WorkState } from './unit.js';

@@ -142,7 +142,9 @@ class JsonChecker {
   }
 
   #unexpected(context: string): string {
-    const code = this.#text.codePointAt(this.#at);
+    // At the end Go tries a space, and so complains of that where a space is wrong too: within a token.
+    const withinToken = /^(in (?!string literal)|after decimal point)/.test(context);
+    const code = this.#text.codePointAt(this.#at) ?? (withinToken ? 0x20 : undefined);
     if (code === undefined) return 'unexpected end of JSON input';
     // Go looks at bytes: of a character outside ASCII it shows the first one, read as Latin-1.
     const byte = code < 0x80 ? code : (Buffer.from(String.fromCodePoint(code))[0] ?? code);
