@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { parseDuration } from '@receptor/protocol';
 import type { FirewallRule } from './kinds.js';
 
 /** Checks that several sections share. Each returns what is wrong, in the words of the Go daemon. */
@@ -76,4 +77,34 @@ function checkFirewallRule(rule: FirewallRule): string | undefined {
     if (key.toLowerCase() === 'action') action = value;
   }
   return RULE_ACTIONS.has(action.toLowerCase()) ? undefined : `unknown action: ${action}`;
+}
+
+const DURATION_EXAMPLES = "-- valid examples include '1.5h', '30m', '30m10s'";
+
+/** How long a signed submission is valid. Empty is the default. */
+export function checkTokenExpiration(text: string): string | undefined {
+  return text !== '' && nanoseconds(text) === undefined
+    ? `failed to parse TokenExpiration ${DURATION_EXAMPLES}`
+    : undefined;
+}
+
+const DEFAULT_IDLE_TIMEOUT = 21_000_000_000n;
+
+/** How long a backend connection may be silent: never less than the default, or peers would be cut off. */
+export function checkIdleTimeout(text: string): string | undefined {
+  if (text === '') return undefined;
+  const timeout = nanoseconds(text);
+  if (timeout === undefined)
+    return `failed to parse MaxIdleConnectionTimeout from configuration file ${DURATION_EXAMPLES}`;
+  return timeout < DEFAULT_IDLE_TIMEOUT
+    ? `user defined maxIdleConnectionTimeout [${timeout}] is less than the default default timeout [${DEFAULT_IDLE_TIMEOUT}]`
+    : undefined;
+}
+
+function nanoseconds(text: string): bigint | undefined {
+  try {
+    return parseDuration(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { checkFirewallRules } from '../checks.js';
+import { checkFirewallRules, checkIdleTimeout } from '../checks.js';
 import { bool, defineSection, ruleList, string } from '../section.js';
 
 export const node = defineSection({
@@ -21,7 +21,8 @@ export const node = defineSection({
     receptorkubeclientsetratelimiter: string(),
   },
   checks: {
-    init: ({ id, firewallrules }) => checkNodeId(id) ?? checkFirewallRules(firewallrules),
+    init: ({ id, firewallrules, maxidleconnectiontimeout }) =>
+      checkNodeId(id) ?? checkIdleTimeout(maxidleconnectiontimeout) ?? checkFirewallRules(firewallrules),
   },
 });
 

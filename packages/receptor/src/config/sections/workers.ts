@@ -1,3 +1,4 @@
+import { checkTokenExpiration } from '../checks.js';
 import { bool, defineSection, map, string } from '../section.js';
 
 const worktype = string('Name for this worker type', { required: true });
@@ -12,6 +13,7 @@ export const workSigning = defineSection({
     privatekey: string('Private key to sign work submissions', { bare: true }),
     tokenexpiration: string('Expiration of the signed json web token, e.g. 3h or 3h30m'),
   },
+  checks: { prepare: ({ tokenexpiration }) => checkTokenExpiration(tokenexpiration) },
 });
 
 export const workVerification = defineSection({

@@ -1,0 +1,101 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseArguments } from '../../src/config/arguments.js';
+import { renderHelp } from '../../src/config/help.js';
+import { checkItems } from '../../src/config/item.js';
+import { type GoRun, runs } from '../go-runs.js';
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'receptor-config-'));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+/** What we do with the arguments and files of a run, as far as no socket or file of the node is concerned. */
+async function outcome(run: GoRun): Promise<string> {
+  for (const [name, text] of Object.entries(run.files ?? {})) await writeFile(join(directory, name), text);
+  const args = run.args.map((arg) => (arg.endsWith('.yml') ? join(directory, arg) : arg));
+  try {
+    const request = await parseArguments(args);
+    if (request.ask === 'help') return renderHelp('receptor');
+    if (request.ask !== 'run') return request.ask;
+    checkItems(request.items);
+    return 'runs';
+  } catch (error) {
+    return `Error: ${(error as Error).message.replaceAll(`${directory}/`, '')}\n`;
+  }
+}
+
+const title = (run: GoRun): string =>
+  [
+    run.args.join(' ') || '(no arguments)',
+    ...Object.values(run.files ?? {}).map((text) => JSON.stringify(text)),
+  ].join(' ');
+
+/** Found out when a section is put in force, not by reading the configuration. */
+const AT_RUN_TIME = [
+  'unknown TLS config',
+  'pinned fingerprints missing for default',
+  'could not acquire lock on socket file',
+  'error listening on TCP socket',
+  'is already listening',
+  'already registered',
+  'public key is not specified',
+  'does not exist\n',
+  'error preparing tls server config: open nope',
+  'error accessing kubeconfig file',
+  // Of work-kubernetes: checked by the work type itself, when it is registered.
+  'invalid AuthMethod',
+  'must provide namespace',
+  'can only provide',
+  'must specify a container image',
+  'stream mode must be',
+];
+const isAtRunTime = (run: GoRun): boolean => AT_RUN_TIME.some((text) => run.stdout.includes(text));
+const isRefusedByConfiguration = (run: GoRun): boolean =>
+  run.exit === 1 && run.stdout.startsWith('Error: ') && !isAtRunTime(run);
+
+describe('what the Go daemon refuses', () => {
+  for (const run of runs.filter(isRefusedByConfiguration)) {
+    it(title(run), async () => {
+      const ours = await outcome(run);
+      const begin = run.stdout.trimEnd();
+      expect(ours.slice(0, begin.length)).toBe(begin);
+      // Nothing but the place, a hint, or a next step may follow.
+      expect(ours.slice(begin.length)).toMatch(
+        /^( \(c2?\.yml:\d+:\d+\)| \(m\.yml:\d+:\d+\))?(, did you mean "[a-z-]+"\?)?(\n {2}This is the map form .*)?\n$/,
+      );
+    });
+  }
+});
+
+describe('what the Go daemon runs with', () => {
+  for (const run of runs.filter(({ exit }) => exit === 'still running')) {
+    it(title(run), async () => {
+      // A section without an implementation was read and checked before it is refused.
+      expect(await outcome(run)).toMatch(/^(runs|Error: the section '[a-z-]+' is not implemented yet.*\n)$/);
+    });
+  }
+});
+
+describe('what the Go daemon answers at once', () => {
+  for (const run of runs.filter(({ exit }) => exit === 0)) {
+    it(title(run), async () => {
+      expect(await outcome(run)).toBe(run.stdout === '1.5.0\n' ? 'version' : run.stdout);
+    });
+  }
+});
+
+it('covers every run but those that end at run time, in a crash, or for want of something to do', () => {
+  const covered = runs.filter(
+    (run) => isRefusedByConfiguration(run) || run.exit === 'still running' || run.exit === 0,
+  );
+  const others = runs.filter((run) => !covered.includes(run));
+  expect(
+    others
+      .filter((run) => !isAtRunTime(run) && run.exit !== 2)
+      .map(({ stdout }) => stdout.split('\n').at(-2)),
+  ).toEqual(Array.from({ length: 5 }, () => 'Run receptor --help for command line instructions.'));
+});
