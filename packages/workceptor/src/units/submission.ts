@@ -71,13 +71,14 @@ export class Submission {
   async #store(payload: Readable | AsyncIterable<Uint8Array>): Promise<void> {
     const unit = this.#unit;
     const aside = unit.stdinPath + ASIDE;
-    const file = openSync(aside, 'wx', 0o600);
+    const isUnwanted = () => unit.complete || unit.departure !== undefined;
+    const file = isUnwanted() ? undefined : openSync(aside, 'wx', 0o600);
     let writing: Promise<void> | undefined;
     try {
       const chunks = payload instanceof Readable ? payload.iterator({ destroyOnReturn: false }) : payload;
       for await (const chunk of chunks) {
         await writing;
-        if (unit.complete || unit.departure) continue;
+        if (file === undefined || isUnwanted()) continue;
         writing = writeAll(file, chunk);
         // Awaited at the next turn; that it is handled must be said now.
         writing.catch(() => undefined);
@@ -85,9 +86,9 @@ export class Submission {
       await writing;
     } finally {
       await writing?.catch(() => undefined);
-      closeSync(file);
+      if (file !== undefined) closeSync(file);
     }
-    if (!unit.complete && !unit.departure) renameSync(aside, unit.stdinPath);
+    if (!isUnwanted()) renameSync(aside, unit.stdinPath);
   }
 }
 

@@ -4,17 +4,21 @@ import { errorText } from '../../error-text.js';
 import { shellSplit } from '../../shell-split.js';
 import type { UnitHandle, Worker } from '../../worker.js';
 import { describeExit } from './exit-detail.js';
-import { childOf, isGoRunnerOf, isRunnerOf, signal } from './processes.js';
+import { childOf, hasStartedCommand, isGoRunnerOf, isRunnerOf, signal } from './processes.js';
 import { resolveCommand } from './resolve-command.js';
 import { type RunnerRecord, readRunnerRecord, spawnRunner } from './runner.js';
 import { Vigil } from './vigil.js';
 
 /** A command that has ended by then is never shown as Running, which saves it a status write. */
 const REPORT_RUNNING_MS = 100;
-/** A runner that has made its record and is alive writes its number into it at once; this is how long it may take. */
-const GO_GRACE_MS = 2_000;
+/** A runner that has made its record writes its number into it at once; this is how long it may take. */
 const RECORD_TRIES = 100;
 const RECORD_RETRY_MS = 20;
+/** How long a command that is to be interrupted may take to be there. */
+const INTERRUPT_TRIES = 20;
+const INTERRUPT_RETRY_MS = 10;
+/** What a Go runner needs beyond the time of grace, which it measures itself. */
+const GO_GRACE_MS = 2000;
 
 const RUNNER_VANISHED = 'Command runner ended without recording an exit status';
 const RUNNER_SILENT = 'Command runner could not make its record, and has not run the command';
@@ -226,14 +230,24 @@ export class CommandWorker implements Worker {
   async #endRunner({ pid, kind }: Runner): Promise<void> {
     const isRunner = kind === 'go' ? isGoRunnerOf : isRunnerOf;
     if (!(await isRunner(pid, this.#unit.directory))) return;
+    if (kind === 'go') signal(pid, 'SIGINT');
+    else await this.#interrupt(pid);
     // A Go runner passes the signal on by itself, and gives the command as long as we do.
-    signal(kind === 'go' ? pid : -pid, 'SIGINT');
     if (!(await this.#endedWithin(kind === 'go' ? this.#graceMs + GO_GRACE_MS : this.#graceMs))) {
       this.#unit.log.warning(`timed out waiting for pid ${pid} to terminate with SIGINT`);
       signal(-pid, 'SIGKILL');
       if (!(await this.#endedWithin(this.#graceMs))) throw new Error(`process ${pid} does not end`);
     }
     signal(-pid, 'SIGKILL');
+  }
+
+  /** SIGINT to the process group; once more while the runner, which catches it, has yet to start the command. */
+  async #interrupt(pid: number): Promise<void> {
+    for (let attempt = 1; attempt <= INTERRUPT_TRIES; attempt++) {
+      const started = await hasStartedCommand(pid, this.#unit.directory);
+      signal(-pid, 'SIGINT');
+      if (started || (await this.#endedWithin(INTERRUPT_RETRY_MS))) return;
+    }
   }
 
   async #endedWithin(ms: number): Promise<boolean> {

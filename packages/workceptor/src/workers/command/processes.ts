@@ -42,6 +42,12 @@ export function childOf(pid: number): number | undefined {
   }
 }
 
+/** Whether a runner has got so far that its child is the command, and no longer the shell that is to become it. */
+export async function hasStartedCommand(pid: number, directory: string): Promise<boolean> {
+  const child = childOf(pid);
+  return child !== undefined && !(await isRunnerOf(child, directory));
+}
+
 /**
  * Signals a process, or with a negative number its group.
  * @returns false when there is nobody left to signal.
