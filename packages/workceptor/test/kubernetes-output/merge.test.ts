@@ -1,0 +1,275 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { LogCursor } from '../../src/workers/kubernetes/output/log-reader.js';
+import { Merge, WINDOW } from '../../src/workers/kubernetes/output/merge.js';
+import { normalise } from '../../src/workers/kubernetes/output/normalise.js';
+
+/** A cursor that stands for so many bytes of the log. */
+const cursorAt = (taken: number): LogCursor => ({ stamp: '2026-01-02T03:04:05Z', count: 1, taken });
+
+/**
+ * A container that has written `output` on one channel, its log, and an attach connection. The test moves them on;
+ * the log obeys the merge's orders as the real one does.
+ */
+class Scene {
+  now = 1_000_000;
+  private written: Buffer[] = [];
+  private logAt = 0;
+  private attachAt: number | undefined;
+  private obeyed = -1;
+  private readonly logged: Buffer;
+
+  constructor(
+    readonly merge: Merge,
+    readonly output: Buffer,
+    readonly folds = true,
+  ) {
+    this.logged = folds ? normalise(output) : output;
+    this.obey();
+  }
+
+  get result(): Buffer {
+    return Buffer.concat(this.written);
+  }
+
+  /** How much of the log there is when the container has written so much. */
+  private logEnd(bytes: number): number {
+    return this.folds ? normalise(this.output.subarray(0, bytes)).length : bytes;
+  }
+
+  attach(from: number): void {
+    this.merge.onAttachAsked(this.now);
+    this.attachAt = from;
+    this.merge.onAttachHeard(this.now, true);
+    this.obey();
+  }
+
+  attachBrings(to: number): void {
+    if (this.attachAt === undefined || this.attachAt >= to) return;
+    this.merge.onAttach(this.now, 0, this.output.subarray(this.attachAt, to));
+    this.attachAt = to;
+    this.obey();
+  }
+
+  attachEnds(whole: boolean): void {
+    this.attachAt = undefined;
+    this.merge.onAttachClosed(this.now, whole);
+    this.obey();
+  }
+
+  logBrings(bytes: number): void {
+    const order = this.merge.order;
+    if (order.kind === 'park') return;
+    const end = this.logEnd(bytes);
+    // A chunk does not end in carriage returns; the source holds them back.
+    if (end <= this.logAt) return;
+    const chunk = this.logged.subarray(this.logAt, end);
+    this.logAt = end;
+    this.merge.onLog(this.now, chunk, cursorAt(end));
+    this.obey();
+  }
+
+  wait(ms: number): void {
+    for (let left = ms; left > 0; left -= 50) {
+      this.now += 50;
+      this.merge.tick(this.now);
+      this.obey();
+    }
+  }
+
+  end(): void {
+    for (let round = 0; round < 10; round++) {
+      const { id } = this.merge.order;
+      this.logBrings(this.output.length);
+      this.merge.onLogEnd(this.now);
+      this.obey();
+      if (this.merge.order.id === id) break;
+    }
+    this.merge.finish(this.now);
+    this.written.push(...this.merge.takeWrites());
+  }
+
+  private obey(): void {
+    this.written.push(...this.merge.takeWrites());
+    const order = this.merge.order;
+    if (order.id === this.obeyed) return;
+    this.obeyed = order.id;
+    if (order.kind === 'park') return;
+    if ('cursor' in order) this.logAt = order.cursor?.taken ?? 0;
+    else this.logAt = order.kind === 'near' ? Math.max(0, this.logAt - 1000) : 0;
+    this.merge.onLogReady(this.now, true);
+  }
+}
+
+/** Positions at which no carriage return has just been written, as sources keep to. */
+const places = (output: Buffer, fractions: number[]): number[] =>
+  fractions
+    .map((fraction) => {
+      let at = Math.floor(fraction * output.length);
+      while (at > 0 && output[at - 1] === 13) at--;
+      return at;
+    })
+    .sort((a, b) => a - b);
+
+const binary = fc.uint8Array({ minLength: 0, maxLength: 6000 }).map((bytes) => Buffer.from(bytes));
+const lines = fc
+  .array(fc.constantFrom('tick', 'tock', '', 'a longer line than the others', 'x'.repeat(700)), {
+    maxLength: 300,
+  })
+  .map((all) => Buffer.from(all.map((line) => `${line}\n`).join('')));
+const returns = fc
+  .array(fc.constantFrom('a', 'bc', '\r', '\n', '\r\n', '\r\r\n'), { maxLength: 400 })
+  .map((all) => Buffer.from(all.join('')));
+const fraction = fc.double({ min: 0, max: 1, noNaN: true });
+
+describe('Merge', () => {
+  it('gives what the log gives while there is no attach', () => {
+    fc.assert(
+      fc.property(binary, fc.array(fraction), (output, cuts) => {
+        const scene = new Scene(new Merge(), output, false);
+        for (const at of places(output, cuts)) scene.logBrings(at);
+        scene.end();
+        expect(scene.result.equals(output)).toBe(true);
+      }),
+    );
+  });
+
+  it('loses and repeats nothing, however the sources interleave, end and begin again', () => {
+    const event = fc.record({
+      what: fc.constantFrom('log', 'attach', 'both', 'drop', 'begin', 'wait'),
+      at: fraction,
+    });
+    fc.assert(
+      fc.property(fc.oneof(binary, lines), fc.array(event, { maxLength: 40 }), (output, events) => {
+        const scene = new Scene(new Merge(), output, false);
+        const at = places(
+          output,
+          events.map((one) => one.at),
+        );
+        let open = false;
+        let level = 0;
+        for (const [index, { what }] of events.entries()) {
+          const position = at[index] ?? 0;
+          if (what === 'begin' && !open) {
+            scene.attach(level);
+            open = true;
+          } else if (what === 'drop' && open) {
+            scene.attachEnds(false);
+            open = false;
+          } else if (what === 'wait') {
+            // Only with the sources level is silence what it seems to be.
+            scene.logBrings(level);
+            if (open) scene.attachBrings(level);
+            scene.wait(400);
+          } else {
+            level = position;
+            if (what !== 'attach') scene.logBrings(position);
+            if (what !== 'log' && open) scene.attachBrings(position);
+          }
+        }
+        if (open) {
+          scene.attachBrings(output.length);
+          scene.attachEnds(true);
+        }
+        scene.end();
+        expect(scene.result.toString('latin1')).toBe(output.toString('latin1'));
+        expect(scene.merge.gaps).toEqual([]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('keeps the carriage returns that the log folds where attach has them', () => {
+    fc.assert(
+      fc.property(returns, fc.array(fraction), (output, cuts) => {
+        const scene = new Scene(new Merge(), output);
+        scene.attach(0);
+        for (const at of places(output, cuts)) {
+          scene.attachBrings(at);
+          scene.logBrings(at);
+          scene.wait(500);
+        }
+        scene.attachBrings(output.length);
+        scene.attachEnds(true);
+        scene.end();
+        expect(scene.result.toString('latin1')).toBe(output.toString('latin1'));
+      }),
+    );
+  });
+
+  it('takes the end from the log when attach ends short', () => {
+    const output = Buffer.from(Array.from({ length: 5000 }, (_, at) => `line ${at}\n`).join(''));
+    const scene = new Scene(new Merge(), output);
+    scene.logBrings(1000);
+    scene.attach(2000);
+    scene.attachBrings(9000);
+    scene.logBrings(9000);
+    scene.wait(500);
+    scene.attachBrings(output.length - 4500);
+    scene.attachEnds(true);
+    scene.end();
+    expect(scene.result.equals(output)).toBe(true);
+  });
+
+  it('leaves a log that falls behind, and finds its place again when attach drops', () => {
+    const output = Buffer.from(
+      Array.from({ length: 500_000 }, (_, at) => `${(at * 2654435761) % 4294967296}\n`).join(''),
+    );
+    expect(output.length).toBeGreaterThan(WINDOW * 2);
+    const scene = new Scene(new Merge(), output);
+    scene.attach(0);
+    scene.attachBrings(5000);
+    scene.logBrings(5000);
+    scene.wait(500);
+    for (let at = 5000; at < WINDOW * 2; at += 30_000) {
+      scene.now += 1;
+      scene.attachBrings(at);
+    }
+    expect(scene.merge.order.kind).toBe('park');
+    scene.attachEnds(false);
+    scene.end();
+    expect(scene.result.equals(output)).toBe(true);
+    expect(scene.merge.gaps).toEqual([]);
+  });
+
+  it('reports a gap, at its place, when the log was rotated away and attach did not have it', () => {
+    const merge = new Merge();
+    merge.onLogReady(0, true);
+    merge.onLog(0, Buffer.from('first\n'), cursorAt(6));
+    merge.takeWrites();
+    merge.onLogLost(1);
+    expect(merge.order.kind).toBe('after');
+    merge.onLog(2, Buffer.from('third\n'), cursorAt(6));
+    expect(Buffer.concat(merge.takeWrites()).toString()).toBe('third\n');
+    expect(merge.gaps).toMatchObject([{ at: 6, bytes: undefined }]);
+  });
+
+  it('gives each line of both channels once, also those that attach lost when it dropped', () => {
+    const line = fc.tuple(
+      fc.constantFrom<0 | 1>(0, 1),
+      fc.constantFrom('tick', 'warn', 'deep', 'long'.repeat(30)),
+    );
+    fc.assert(
+      fc.property(fc.array(line, { minLength: 2, maxLength: 60 }), fc.nat(60), (all, lost) => {
+        const merge = new Merge();
+        const text = ([, word]: readonly [0 | 1, string]) => Buffer.from(`${word}\n`);
+        merge.onLogReady(0, true);
+        merge.onAttachAsked(0);
+        merge.onAttachHeard(0, true);
+        const drop = Math.max(0, all.length - lost);
+        // Attach brings the channels one after the other, the log in order.
+        for (const channel of [0, 1] as const) {
+          for (const one of all.slice(0, drop)) if (one[0] === channel) merge.onAttach(1, channel, text(one));
+        }
+        merge.onLog(2, Buffer.concat(all.slice(0, drop).map(text)), cursorAt(1));
+        for (let now = 50; now < 1000; now += 50) merge.tick(now);
+        merge.onAttachClosed(1000, false);
+        merge.onLog(1001, Buffer.concat(all.slice(drop).map(text)), cursorAt(2));
+        merge.onLogEnd(1002);
+        merge.finish(1003);
+        const got = Buffer.concat(merge.takeWrites()).toString().split('\n').sort();
+        expect(got).toEqual([...all.map(([, word]) => word), ''].sort());
+      }),
+    );
+  });
+});
