@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { ClientRequest, Agent as HttpAgent, IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { WebSocket } from 'ws';
 import { parse } from 'yaml';
@@ -58,14 +58,17 @@ export class Client {
   /** Sends a request; the answer's body is still to be read. */
   open(method: string, path: string, body?: unknown, type = 'application/json'): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
+      const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+      const about =
+        text === undefined ? {} : { 'content-type': type, 'content-length': Buffer.byteLength(text) };
       const sent: ClientRequest = request(new URL(path, this.#server), {
         method,
-        agent: this.agent as unknown as HttpAgent as Agent,
-        headers: { ...this.#headers(), ...(body === undefined ? {} : { 'content-type': type }) },
+        agent: this.agent,
+        headers: { ...this.#headers(), ...about },
       });
       sent.on('response', resolve);
       sent.on('error', reject);
-      sent.end(body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body));
+      sent.end(text);
     });
   }
 

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import type { Container } from '../container/container.js';
 import type { LogReadOptions } from '../log/reader.js';
 import type { PodLife } from '../pods/pod-life.js';
@@ -45,14 +45,19 @@ const send = async (
   if (signal.aborted) return;
   if (sent === silentAfter) return staySilent(call);
   if (sent === cutAfter && fault.cutBy !== 'end') {
-    // The bytes before the cut shall arrive: wait until the kernel has them.
-    if (response.writableLength > 0)
-      await Promise.race([once(response, 'drain', { signal }).catch(() => {})]);
+    await flushed(response);
     response.destroy();
     return;
   }
   response.end();
 };
+
+/** Waits until the kernel has what was written, so that the bytes before a cut arrive. */
+const flushed = ({ socket }: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    if (socket) socket.write('', () => resolve());
+    else resolve();
+  });
 
 function* pieces(chunk: Buffer, size = Number.POSITIVE_INFINITY): Generator<Buffer> {
   if (chunk.length <= size) {
