@@ -57,6 +57,12 @@ export const workKubernetes = defineSection({
     deletepodonrestart: bool('On restart, delete the pod if in pending state', { default: 'true' }),
     streammethod: string('Method for connecting to worker pods: logger or tcp', { default: 'logger' }),
     verifysignature,
+    allowruntimekubeconfigfiles: bool(
+      'Allow a kubeconfig submitted over TCP or the mesh to name files and programs of this host',
+      { default: 'false' },
+    ),
+    failonnonzeroexit: bool('Fail a unit whose worker exits with a code other than 0', { default: 'false' }),
+    deleteorphanpods: bool('At start, delete pods whose unit of work is gone', { default: 'false' }),
   },
 });
 
