@@ -1,0 +1,67 @@
+import type { Readable, Writable } from 'node:stream';
+
+/** Where a command reads and writes; a process has this shape. The streams are looked at only when needed. */
+export interface Streams {
+  readonly stdin: Readable & { isTTY?: boolean; setRawMode?(raw: boolean): unknown };
+  readonly stdout: Writable & { isTTY?: boolean };
+  readonly stderr: Writable & { isTTY?: boolean; columns?: number };
+}
+
+const RED = 31;
+const MAGENTA = 35;
+
+/** Makes control characters visible, so that no peer's text can steer the terminal; line ends and tabs stay. */
+function harmless(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (char) => {
+    return `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+}
+
+/** What a person or a script sees: results on stdout, errors and warnings on stderr, colours on terminals only. */
+export class Output {
+  readonly streams: Streams;
+  readonly env: NodeJS.ProcessEnv;
+
+  constructor(streams: Streams, env: NodeJS.ProcessEnv) {
+    this.streams = streams;
+    this.env = env;
+  }
+
+  /** Writes a line to stdout. */
+  line(text = ''): void {
+    this.streams.stdout.write(`${harmless(text)}\n`);
+  }
+
+  /** Writes text of our own to stdout as it stands. */
+  text(text: string): void {
+    this.streams.stdout.write(text);
+  }
+
+  /** Writes bytes to stdout as they are; settles when they are out, which is the backpressure of a stream. */
+  bytes(chunk: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.streams.stdout.write(chunk, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  error(text: string): void {
+    this.#notice(`ERROR: ${text}`, RED);
+  }
+
+  warning(text: string): void {
+    this.#notice(`Warning: ${text}`, MAGENTA);
+  }
+
+  /** Tells a person something on stderr that is neither error nor warning. */
+  note(text: string): void {
+    this.streams.stderr.write(`${harmless(text)}\n`);
+  }
+
+  #notice(text: string, colour: number): void {
+    const { stderr } = this.streams;
+    const plain = harmless(text);
+    const coloured = stderr.isTTY && !this.env.NO_COLOR;
+    stderr.write(coloured ? `\u001b[${colour}m${plain}\u001b[0m\n` : `${plain}\n`);
+  }
+}
