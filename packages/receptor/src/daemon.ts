@@ -36,7 +36,7 @@ export interface Daemon {
  * Puts a configuration in force. Control services answer when the whole of it is, whatever the order of its sections:
  * locks first, so that a second daemon touches nothing; then work types, backends and units; the sockets last.
  * @param configuration as `parseArguments` returns it; its sections are checked before anything is touched
- * @param log the section `log-level` sets its level
+ * @param log a section `log-level` sets its level
  * @throws ReceptorError `RECEPTOR_CONFIG_INVALID`, mostly, when a section cannot be put in force; nothing stays open
  */
 export async function startDaemon(
@@ -44,7 +44,7 @@ export async function startDaemon(
   log: DaemonLogger,
 ): Promise<Daemon> {
   checkItems(items);
-  const level = findLogLevel(settingsOf(items, 'log-level')[0]?.level ?? 'info');
+  const level = findLogLevel(settingsOf(items, 'log-level')[0]?.level ?? log.level);
   if (level !== undefined) log.level = level;
   for (const warning of warnings) log.warning(warning);
 

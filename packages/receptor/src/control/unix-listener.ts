@@ -67,7 +67,7 @@ async function bind(server: Server, filename: string, mode: number): Promise<Sta
   let step = `could not listen on socket file: listen unix ${filename}: bind`;
   try {
     // A short name: the path of a socket has about a hundred bytes.
-    directory = mkdtempSync(join(dirname(filename), '.'));
+    directory = mkdtempSync(`${dirname(filename)}/.`);
     const workplace = join(directory, 's');
     await listening(server, workplace);
     step = `error setting socket file permissions: chmod ${filename}`;

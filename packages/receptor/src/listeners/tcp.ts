@@ -12,7 +12,7 @@ const KEEP_ALIVE_MS = 60_000;
  * @param accept is given each connection, which stays open when the peer closes one side
  * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon (`listen tcp …`)
  */
-export function listenOnTcp(address: string, accept: (socket: Socket) => void): Promise<Listener> {
+export async function listenOnTcp(address: string, accept: (socket: Socket) => void): Promise<Listener> {
   const { host, port } = splitAddress(address);
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     socket.setKeepAlive(true, KEEP_ALIVE_MS);

@@ -151,7 +151,8 @@ describe('a client that vanishes in mid-payload', () => {
     const created = await client.ask('work submit foo cat');
     client.send('half a pay');
     const id = /with ID (\w+)\./.exec(created)?.[1] ?? '';
-    const stdin = `${node.daemon.workceptor.directory}/${id}/stdin`;
+    // The payload has another name until it is whole.
+    const stdin = `${node.daemon.workceptor.directory}/${id}/stdin.new`;
     await vi.waitFor(() => expect(readFileSync(stdin, 'utf8')).toBe('half a pay'));
     how(client);
     const reply = await reached(node.socket, id, 'Failed');
