@@ -4,7 +4,7 @@ import { errorText } from '../../error-text.js';
 import { shellSplit } from '../../shell-split.js';
 import type { UnitHandle, Worker } from '../../worker.js';
 import { describeExit } from './exit-detail.js';
-import { childOf, hasStartedCommand, isGoRunnerOf, isRunnerOf, signal } from './processes.js';
+import { childOf, hasStartedCommand, isGoRunnerOf, isRunnerOf, killOrphans, signal } from './processes.js';
 import { resolveCommand } from './resolve-command.js';
 import { type RunnerRecord, readRunnerRecord, spawnRunner } from './runner.js';
 import { Vigil } from './vigil.js';
@@ -17,6 +17,10 @@ const RECORD_RETRY_MS = 20;
 /** How long a command that is to be interrupted may take to be there. */
 const INTERRUPT_TRIES = 20;
 const INTERRUPT_RETRY_MS = 10;
+/** How long a killed process may take to be gone; longer where it hangs in the kernel. */
+const KILL_MS = 10_000;
+/** How often a runner that is no child of ours is looked after while its end is awaited. */
+const LOOK_MS = 20;
 /** What a Go runner needs beyond the time of grace, which it measures itself. */
 const GO_GRACE_MS = 2000;
 
@@ -48,6 +52,8 @@ export class CommandWorker implements Worker {
   #runner: Runner | undefined;
   /** Lets go of the runner, without ending it. */
   #letGo: (() => void) | undefined;
+  /** Looks whether the runner has ended, where that is no event. */
+  #look: (() => void) | undefined;
   #cancelling = false;
   /** Set once the runner is seen to have ended; resolves when the final state is written. */
   #finishing: Promise<void> | undefined;
@@ -170,6 +176,7 @@ export class CommandWorker implements Worker {
       runner.kind === 'sh' ? this.#checkRunner(runner.pid) : this.#checkGoRunner(runner.pid),
     );
     this.#letGo = () => vigil.close();
+    this.#look = () => vigil.look();
   }
 
   async #checkRunner(pid: number): Promise<boolean> {
@@ -183,6 +190,7 @@ export class CommandWorker implements Worker {
       return true;
     }
     if (!alive) {
+      killOrphans(pid, this.#unit.stdoutPath);
       this.#afterEnd(() => this.#fail(record?.message || RUNNER_VANISHED));
       return true;
     }
@@ -236,7 +244,7 @@ export class CommandWorker implements Worker {
     if (!(await this.#endedWithin(kind === 'go' ? this.#graceMs + GO_GRACE_MS : this.#graceMs))) {
       this.#unit.log.warning(`timed out waiting for pid ${pid} to terminate with SIGINT`);
       signal(-pid, 'SIGKILL');
-      if (!(await this.#endedWithin(this.#graceMs))) throw new Error(`process ${pid} does not end`);
+      if (!(await this.#endedWithin(KILL_MS))) throw new Error(`process ${pid} does not end`);
     }
     signal(-pid, 'SIGKILL');
   }
@@ -255,7 +263,9 @@ export class CommandWorker implements Worker {
     const late = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(false), ms);
     });
+    const looking = setInterval(() => this.#look?.(), LOOK_MS);
     const ended = await Promise.race([this.#end.then(() => true), late]);
+    clearInterval(looking);
     clearTimeout(timer);
     return ended;
   }

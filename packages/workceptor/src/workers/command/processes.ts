@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { errorCode } from '../../error-text.js';
@@ -46,6 +46,29 @@ export function childOf(pid: number): number | undefined {
 export async function hasStartedCommand(pid: number, directory: string): Promise<boolean> {
   const child = childOf(pid);
   return child !== undefined && !(await isRunnerOf(child, directory));
+}
+
+/**
+ * Kills what is left of a process group whose leader, a runner, is gone. Only processes that still write to the unit's
+ * output are taken for the command: the group's number may be another's by now.
+ */
+export function killOrphans(group: number, stdoutPath: string): void {
+  if (!HAS_PROC) return;
+  for (const name of readdirSync('/proc')) {
+    try {
+      // After the name in parentheses: state, parent, process group.
+      const fields =
+        readFileSync(`/proc/${Number(name)}/stat`, 'latin1')
+          .split(') ')
+          .at(-1)
+          ?.split(' ') ?? [];
+      if (Number(fields[2]) !== group) continue;
+      const outputs = [1, 2].map((fd) => readlinkSync(`/proc/${name}/fd/${fd}`));
+      if (outputs.includes(stdoutPath)) signal(Number(name), 'SIGKILL');
+    } catch {
+      // No process, not ours, or gone.
+    }
+  }
 }
 
 /**

@@ -15,14 +15,14 @@ export class Vigil {
 
   constructor(directory: string, check: () => Promise<boolean>) {
     this.#check = check;
-    this.#timer = setInterval(() => this.#look(), POLL_MS).unref();
+    this.#timer = setInterval(() => this.look(), POLL_MS).unref();
     try {
-      this.#watcher = watch(directory, { persistent: false }, () => this.#look());
+      this.#watcher = watch(directory, { persistent: false }, () => this.look());
       this.#watcher.on('error', () => this.#watcher?.close());
     } catch {
       // No watch to be had: the timer has to do.
     }
-    this.#look();
+    this.look();
   }
 
   /** Ends the vigil; a check under way has no successor. */
@@ -32,7 +32,8 @@ export class Vigil {
     this.#watcher?.close();
   }
 
-  #look(): void {
+  /** Checks now. */
+  look(): void {
     if (this.#state === 'closed') return;
     if (this.#state !== 'idle') {
       this.#state = 'again';
@@ -52,6 +53,6 @@ export class Vigil {
     }
     const again = this.#state === 'again';
     this.#state = 'idle';
-    if (again) this.#look();
+    if (again) this.look();
   }
 }
