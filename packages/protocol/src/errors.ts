@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   RECEPTOR_DURATION_INVALID: 'A duration is not in the form of Go, such as `1h20m30s` or `300ms`.',
   RECEPTOR_PARAMETER_INVALID:
     'A work parameter is malformed, given twice or reserved, or its `@file` cannot be read.',
+  RECEPTOR_PAYLOAD: 'The payload of a submit could not be read; no unit was started.',
   RECEPTOR_REMOTE: 'The control service answered with an error that has no code of its own.',
   RECEPTOR_UNKNOWN_UNIT: 'There is no work unit of that ID on the node.',
   RECEPTOR_UNKNOWN_WORK_TYPE: 'The node offers no work type of that name.',
