@@ -9,7 +9,7 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const DAY = 86_400_000;
 
 /** A certificate and its key, as PEM. */
-export interface KeyPair {
+interface KeyPair {
   cert: string;
   key: string;
 }

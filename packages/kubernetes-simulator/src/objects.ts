@@ -1,7 +1,7 @@
 /** The part of Kubernetes' object model that the simulator reads or writes. Other fields are kept as they came. */
 
 /** `metadata` of an object. */
-export interface ObjectMeta {
+interface ObjectMeta {
   name: string;
   generateName?: string;
   namespace: string;

@@ -81,7 +81,12 @@ export const quotaExceeded = (pod: string, quota = 'quota') =>
 /** One reason why a field of an object is refused. */
 export interface FieldError {
   field: string;
-  reason: 'FieldValueRequired' | 'FieldValueInvalid' | 'FieldValueDuplicate' | 'FieldValueNotSupported';
+  reason:
+    | 'FieldValueRequired'
+    | 'FieldValueInvalid'
+    | 'FieldValueForbidden'
+    | 'FieldValueDuplicate'
+    | 'FieldValueNotSupported';
   message: string;
 }
 

@@ -91,7 +91,7 @@ const readOptions = ({ query }: Call, pod: string): LogReadOptions => {
   if (sinceTime !== undefined && sinceSeconds !== undefined)
     errors.push({
       field: '[]',
-      reason: 'FieldValueInvalid',
+      reason: 'FieldValueForbidden',
       message: 'Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified',
     });
   else if (sinceSeconds !== undefined && sinceSeconds < 1)

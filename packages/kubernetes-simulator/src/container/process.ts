@@ -13,20 +13,20 @@ const MAX_MESSAGE = 4096;
 const IMAGE_COMMAND = ['sh'];
 
 /** Replaces `$(NAME)` by the container's own variables, as the kubelet does; `$$` stands for `$`. */
-export const expand = (text: string, env: Readonly<Record<string, string>>): string =>
+const expand = (text: string, env: Readonly<Record<string, string>>): string =>
   text.replace(/\$\$|\$\(([^)]+)\)/g, (whole, name: string | undefined) =>
     name === undefined ? '$' : (env[name] ?? whole),
   );
 
 /** The variables that the pod gives to a container. */
-export const containerEnv = (spec: ContainerSpec): Record<string, string> => {
+const containerEnv = (spec: ContainerSpec): Record<string, string> => {
   const env: Record<string, string> = {};
   for (const { name, value } of spec.env ?? []) env[name] = expand(value ?? '', env);
   return env;
 };
 
 /** Program and arguments of a container. */
-export const commandLine = (spec: ContainerSpec): string[] => {
+const commandLine = (spec: ContainerSpec): string[] => {
   const env = containerEnv(spec);
   const words = [...(spec.command ?? []), ...(spec.args ?? [])];
   return (words.length > 0 ? words : IMAGE_COMMAND).map((word) => expand(word, env));

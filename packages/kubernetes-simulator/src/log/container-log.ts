@@ -25,7 +25,7 @@ export interface LogSettings {
 }
 
 /** The settings that are in force when none are given: those of a kubelet with containerd. */
-export const defaultLogSettings = (): LogSettings => ({
+const defaultLogSettings = (): LogSettings => ({
   foldCrlf: true,
   maxLineBytes: 16 * 1024,
   maxBytes: 10 * 1024 * 1024,

@@ -8,7 +8,7 @@ import type {
 } from '../objects.js';
 
 /** What is known of a container. */
-export interface ContainerView {
+interface ContainerView {
   spec: ContainerSpec;
   id: string;
   state: ContainerState;
