@@ -11,6 +11,13 @@ export type Payload =
   | Iterable<Uint8Array | string>
   | { path: string };
 
+/** A payload that is being read. */
+export interface OpenPayload {
+  next(): Promise<IteratorResult<Uint8Array | string, unknown>>;
+  /** Lets go of it, wherever it is. */
+  close(): void;
+}
+
 const PIECE = 65_536;
 
 function failed(cause: unknown): ReceptorError {
@@ -22,25 +29,36 @@ function failed(cause: unknown): ReceptorError {
  * Makes a payload ready: a file is opened, so that one that is missing is noticed before a unit exists.
  * @throws ReceptorError `RECEPTOR_PAYLOAD`.
  */
-export async function openPayload(payload: Payload): Promise<AsyncIterator<Uint8Array | string>> {
-  if (typeof payload === 'string' || payload instanceof Uint8Array) return pieces(Buffer.from(payload));
-  if (Symbol.asyncIterator in payload) return payload[Symbol.asyncIterator]();
+export async function openPayload(payload: Payload): Promise<OpenPayload> {
+  if (typeof payload === 'string' || payload instanceof Uint8Array)
+    return fromIterable(pieces(Buffer.from(payload)));
+  if (Symbol.asyncIterator in payload) return fromIterable(payload);
   if (Symbol.iterator in payload) return fromIterable(payload);
   try {
     const { open } = await import('node:fs/promises');
     const file = await open(payload.path);
-    return file.createReadStream({ highWaterMark: PIECE * 4 })[Symbol.asyncIterator]();
+    return fromIterable(file.createReadStream({ highWaterMark: PIECE * 4 }));
   } catch (cause) {
     throw failed(cause);
   }
 }
 
-async function* pieces(bytes: Buffer): AsyncGenerator<Uint8Array> {
+function* pieces(bytes: Buffer): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE);
 }
 
-async function* fromIterable(items: Iterable<Uint8Array | string>): AsyncGenerator<Uint8Array | string> {
-  yield* items;
+type Pieces = AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>;
+
+function fromIterable(items: Pieces): OpenPayload {
+  const source = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+  return {
+    next: async () => source.next(),
+    close() {
+      // A stream lets go at once; a generator only when what it waits for has come, which nobody waits for here.
+      if ('destroy' in items && typeof items.destroy === 'function') items.destroy();
+      else void (async () => source.return?.())().catch(() => {});
+    },
+  };
 }
 
 /**
@@ -52,7 +70,7 @@ async function* fromIterable(items: Iterable<Uint8Array | string>): AsyncGenerat
  */
 export async function writePayload(
   stream: Writable,
-  source: AsyncIterator<Uint8Array | string>,
+  source: OpenPayload,
   stop: AbortSignal,
   onProgress?: (bytes: number) => void,
 ): Promise<boolean> {
@@ -72,9 +90,4 @@ export async function writePayload(
     sent += bytes.length;
     onProgress?.(sent);
   }
-}
-
-/** Lets go of a payload that is not wanted any more; a source in the middle of a wait cannot hold this up. */
-export function closePayload(source: AsyncIterator<unknown>): void {
-  source.return?.().catch(() => {});
 }

@@ -5,7 +5,7 @@ import { ReceptorError } from '../errors.js';
 import type { SubmitReply } from '../replies.js';
 import { errorFromReply, isErrorLine } from '../reply-error.js';
 import { aborted, anySignal, readable } from './io.js';
-import { closePayload, openPayload, type Payload, writePayload } from './payload.js';
+import { type OpenPayload, openPayload, type Payload, writePayload } from './payload.js';
 
 /** The longest reply that is accepted, in bytes, where nothing else is said. */
 export const DEFAULT_MAX_REPLY = 64 * 1024 * 1024;
@@ -102,7 +102,7 @@ export class ControlSession {
       events.onUnit?.(unitId);
       return await this.#sendPayload(unitId, source, events);
     } finally {
-      closePayload(source);
+      source.close();
       if (!this.#inStep) this.close();
     }
   }
@@ -126,11 +126,7 @@ export class ControlSession {
     };
   }
 
-  async #sendPayload(
-    unitId: string,
-    source: AsyncIterator<Uint8Array | string>,
-    events: SubmitEvents,
-  ): Promise<SubmitReply> {
+  async #sendPayload(unitId: string, source: OpenPayload, events: SubmitEvents): Promise<SubmitReply> {
     const answered = new AbortController();
     const reply = readLine(this.#stream, this.#maxReply).finally(() => answered.abort());
     reply.catch(ignore);
