@@ -61,10 +61,11 @@ export class Submission {
   /** Ends the unit in state Failed without having started it, with `Error reading input data: <reason>`. */
   async abandon(reason: string): Promise<void> {
     const detail = `Error reading input data: ${reason}`;
-    const failed = this.#unit.update({ state: WorkState.Failed, detail });
+    // A status that cannot be written is in force all the same, and written later.
+    const failed = this.#unit.update({ state: WorkState.Failed, detail }).catch(() => undefined);
     // Half a payload is of no use, and it may be what fills the disk.
     if (!this.#unit.departure) await rm(this.#unit.stdinPath + ASIDE, { force: true }).catch(() => undefined);
-    await failed.catch(() => undefined);
+    await failed;
   }
 
   /** Writes the payload aside, so that a `stdin` file is one that came in full, whatever happens to us. */
