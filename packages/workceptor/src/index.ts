@@ -10,3 +10,6 @@ export {
 export type { Origin, Parameters, StatusChange, UnitHandle, Worker, WorkType } from './worker.js';
 export { type CommandWorkTypeOptions, commandWorkType } from './workers/command/command-work-type.js';
 export type { CommandExtraData } from './workers/command/command-worker.js';
+export type { KubernetesExtraData } from './workers/kubernetes/extra-data.js';
+export type { KubernetesWorkTypeOptions } from './workers/kubernetes/options.js';
+export { type KubernetesEnvironment, kubernetesWorkType } from './workers/kubernetes/work-type.js';

@@ -21,7 +21,7 @@ export function shellSplit(line: string): string[] {
       if (char === quote) return part;
       if (char === '\\' && quote === '"') {
         at++;
-        if (at >= line.length) throw fail('when expecting closing quote');
+        if (at >= line.length) throw fail('after escape character');
       }
       part += line.charAt(at);
     }

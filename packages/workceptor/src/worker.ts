@@ -79,4 +79,11 @@ export interface WorkType {
   createWorker(unit: UnitHandle): Worker;
   /** ExtraData as replies may show it, without secrets. Default: unchanged. */
   redact?(extraData: unknown): unknown;
+  /**
+   * Called once at start, in the background, when the node's units are known: looks for what units that are gone have
+   * left outside, such as pods, and reports it in the log, or removes it where the configuration says so.
+   * @param isUnit whether the node has a unit of that ID
+   * @throws what kept it from looking
+   */
+  sweep?(isUnit: (id: string) => boolean, signal: AbortSignal): Promise<void>;
 }

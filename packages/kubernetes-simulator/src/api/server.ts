@@ -89,12 +89,7 @@ export class ApiServer {
   }
 
   async #take(request: IncomingMessage, response: ServerResponse, upgrade: Call['upgrade']): Promise<void> {
-    const target = `https://simulator${request.url ?? '/'}`;
-    if (!URL.canParse(target)) {
-      response.writeHead(400).end('the path of the request cannot be read');
-      return;
-    }
-    const url = new URL(target);
+    const url = new URL(request.url ?? '/', 'https://simulator');
     const method = request.method ?? 'GET';
     const gone = new AbortController();
     (upgrade?.socket ?? response).on('close', () => gone.abort());

@@ -30,8 +30,10 @@ export function connectionError(error: NodeJS.ErrnoException, method: string, ur
   const code = error.code ?? error.name;
   const known = WORDS[code];
   const verb = `${method.charAt(0)}${method.slice(1).toLowerCase()}`;
+  const { address, port } = error as { address?: unknown; port?: unknown };
+  const dial = typeof address === 'string' ? `dial tcp ${address}:${String(port)}: ` : '';
   const words = known && code !== 'EPROTO' ? known : `${known ? `${known}: ` : ''}${error.message.trim()}`;
-  return new ApiError(`${verb} "${url}": ${words}`, { status: 0, reason: code, cause: error });
+  return new ApiError(`${verb} "${url}": ${dial}${words}`, { status: 0, reason: code, cause: error });
 }
 
 /** `Retry-After`, in seconds or as a date; the time of this machine may be off, so never more than five minutes. */

@@ -54,8 +54,12 @@ export class ApiError extends Error {
     this.retryAfterMs = about.retryAfterMs;
   }
 
-  /** Whether the same request may succeed later: no answer, throttled, or a fault of the server. */
+  /**
+   * Whether the same request may succeed later: no answer, throttled, or a fault of the server. A server whose
+   * certificate is not believed is not one of these.
+   */
   get transient(): boolean {
+    if (this.status === 0 && /CERT|SIGNATURE|HOSTNAME_MISMATCH/.test(this.reason)) return false;
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
 }

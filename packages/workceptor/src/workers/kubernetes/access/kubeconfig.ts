@@ -1,6 +1,6 @@
 import { isAbsolute, join } from 'node:path';
 import { ReceptorError } from '@receptor/protocol';
-import { parseDocument } from 'yaml';
+import { readYaml } from '../yaml.js';
 
 /** Bytes that stand in the kubeconfig itself or in a file it names; a file is read anew when it is needed. */
 export type Material = { data: Buffer } | { file: string };
@@ -96,13 +96,9 @@ function makeAbsolute(config: Kubeconfig, directory: string): void {
  * @throws ReceptorError `RECEPTOR_WORK_START_FAILED` when it is no kubeconfig; the text is never quoted.
  */
 export function parseKubeconfig(source: string, directory?: string): Kubeconfig {
-  const document = parseDocument(source, { prettyErrors: false });
-  const [error] = document.errors;
-  if (error) {
-    const line = source.slice(0, error.pos[0]).split('\n').length;
-    throw invalid(`yaml: line ${line}: ${error.message}`);
-  }
-  const root: unknown = document.toJS({ maxAliasCount: 100 });
+  const reading = readYaml(source);
+  if ('error' in reading) throw invalid(reading.error);
+  const root = reading.value;
   if (root !== null && !isFields(root))
     throw invalid('invalid configuration: the kubeconfig is not an object');
   const config: Kubeconfig = {

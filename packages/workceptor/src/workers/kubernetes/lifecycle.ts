@@ -1,0 +1,299 @@
+import { WorkState } from '@receptor/protocol';
+import type { Pod } from './objects.js';
+import type { OutputReport } from './output/index.js';
+import {
+  type ContainerEnd,
+  disruption,
+  hopeless,
+  imagePullBackOffs,
+  ownEnd,
+  waitingReason,
+  whyUneasy,
+  whyWaiting,
+  workerProgress,
+} from './pod-status.js';
+
+/** How a pod's life goes on from when it exists until the unit is complete: pure, without clock or network. */
+export interface Lifecycle {
+  phase: 'waiting' | 'collecting' | 'done';
+  /** The last that was seen of the pod. */
+  pod?: Pod;
+  end?: ContainerEnd;
+  /** The pod does not exist any more. */
+  gone: boolean;
+  /** How often each container was seen to wait after a failed pull. */
+  backOffs: Readonly<Record<string, number>>;
+  /** The payload, and its end, are on their way. */
+  stdinSent: boolean;
+  /** The last warning the cluster gave about the pod. */
+  warning: string;
+  /** What the API is in the way with; empty while it answers. */
+  trouble: string;
+  /** The state and detail that were last reported. */
+  reported: string;
+}
+
+/** What happens to a pod and its unit. */
+export type LifecycleEvent =
+  | { type: 'pod'; pod: Pod }
+  | { type: 'gone' }
+  | { type: 'warning'; text: string }
+  /** The API does not answer, or answers again (empty text). */
+  | { type: 'trouble'; text: string }
+  /** `pod_pending_timeout` is over. */
+  | { type: 'timeout' }
+  | { type: 'stdinSent' }
+  /** The output is whole, or no more of it can be had. */
+  | { type: 'output'; report: OutputReport }
+  /** The API refuses to say anything about the pod. */
+  | { type: 'refused'; text: string };
+
+/** What is to be done about it, in this order. */
+export type LifecycleAction =
+  | { do: 'report'; state: WorkState; detail: string }
+  /** Begin to collect the output (and send the payload). */
+  | { do: 'collect' }
+  /** Tell the collector that nothing more will be written. */
+  | { do: 'ended' }
+  | { do: 'finish'; ending: Ending };
+
+/** How a unit ends. */
+export interface Ending {
+  state: WorkState;
+  detail: string;
+  exitCode: number | null;
+  reason: string;
+  report?: OutputReport;
+  /** Whether the pod is of no more use and has to go. */
+  removePod: boolean;
+}
+
+/** What holds for the whole life. */
+export interface LifecycleRules {
+  podName: string;
+  namespace: string;
+  hasStdin: boolean;
+  failOnNonZeroExit: boolean;
+}
+
+/** How many times a container may be seen in ImagePullBackOff; the next time is the end. */
+const BACK_OFFS_BORNE = 3;
+
+/** The life of a pod that was just created or found. */
+export function newLifecycle(): Lifecycle {
+  return {
+    phase: 'waiting',
+    gone: false,
+    backOffs: {},
+    stdinSent: false,
+    warning: '',
+    trouble: '',
+    reported: '',
+  };
+}
+
+/** One step of a pod's life. */
+export function step(
+  life: Lifecycle,
+  event: LifecycleEvent,
+  rules: LifecycleRules,
+): { life: Lifecycle; actions: LifecycleAction[] } {
+  if (life.phase === 'done') return { life, actions: [] };
+  switch (event.type) {
+    case 'pod':
+      return podSeen(life, event.pod, rules);
+    case 'gone':
+      return podGone(life, rules);
+    case 'warning':
+      return report({ ...life, warning: event.text }, rules);
+    case 'trouble':
+      return report({ ...life, trouble: event.text }, rules);
+    case 'timeout':
+      return life.phase === 'waiting'
+        ? startFailed(life, 'timed out waiting for the condition')
+        : { life, actions: [] };
+    case 'stdinSent':
+      return report({ ...life, stdinSent: true }, rules);
+    case 'output':
+      return finish(life, conclude(life, event.report, rules));
+    case 'refused':
+      return finish(life, {
+        state: WorkState.Failed,
+        detail: `Error getting pod ${rules.namespace}/${rules.podName}. Error: ${event.text}`,
+        exitCode: null,
+        reason: '',
+        removePod: false,
+      });
+  }
+}
+
+type Step = { life: Lifecycle; actions: LifecycleAction[] };
+
+function podSeen(before: Lifecycle, pod: Pod, rules: LifecycleRules): Step {
+  const news = before.pod?.metadata?.resourceVersion !== pod.metadata?.resourceVersion;
+  const life: Lifecycle = { ...before, pod, trouble: '' };
+  const progress = workerProgress(pod);
+  if (life.phase === 'collecting') {
+    if (progress.kind === 'ended' && !life.end)
+      return { life: { ...life, end: progress.end }, actions: [ENDED] };
+    // A pod that is over whose worker was never seen to end: nothing more will come of it.
+    if (progress.kind === 'failed' && !life.gone) return { life: { ...life, gone: true }, actions: [ENDED] };
+    return report(life, rules);
+  }
+  switch (progress.kind) {
+    case 'failed':
+      return startFailed(life, 'pod failed to start', progress.reason);
+    case 'ended': {
+      const collecting: Lifecycle = { ...life, phase: 'collecting', end: progress.end };
+      return { life: collecting, actions: [COLLECT, ENDED] };
+    }
+    case 'running': {
+      const started = report({ ...life, phase: 'collecting' }, rules);
+      return { life: started.life, actions: [...started.actions, COLLECT] };
+    }
+    case 'waiting': {
+      const backOffs: Record<string, number> = { ...life.backOffs };
+      if (news) for (const name of imagePullBackOffs(pod)) backOffs[name] = (backOffs[name] ?? 0) + 1;
+      const waiting: Lifecycle = { ...life, backOffs };
+      const overdrawn = Object.values(backOffs).some((count) => count > BACK_OFFS_BORNE);
+      if (overdrawn || hopeless(pod)) return startFailed(waiting, 'container failed to start');
+      return report(waiting, rules);
+    }
+  }
+}
+
+function podGone(life: Lifecycle, rules: LifecycleRules): Step {
+  if (life.phase === 'collecting') {
+    const actions = life.gone || life.end ? [] : [ENDED];
+    return { life: { ...life, gone: true }, actions };
+  }
+  const why = life.pod ? disruption(life.pod) : '';
+  return finish(life, {
+    state: WorkState.Failed,
+    detail: sentence(
+      `Error creating pod: pods "${rules.podName}" not found`,
+      'it was deleted before its worker ran',
+      why,
+    ),
+    exitCode: null,
+    reason: 'Deleted',
+    removePod: false,
+  });
+}
+
+/** The worker did not begin to run, and will not. */
+function startFailed(life: Lifecycle, what: string, reason = ''): Step {
+  const pod = life.pod ?? {};
+  const waits = waitingReason(pod);
+  const why = reason || whyWaiting(pod);
+  const suffix = waits === '' ? '' : `, ${waits}`;
+  const rest = why.startsWith(waits) ? why.slice(waits.length).replace(/^: /, '') : why;
+  return finish(life, {
+    state: WorkState.Failed,
+    detail: sentence(`Error creating pod: ${what}${suffix}`, rest, life.warning),
+    exitCode: null,
+    reason: waits || reason.split(': ')[0] || '',
+    removePod: true,
+  });
+}
+
+const COLLECT: LifecycleAction = { do: 'collect' };
+const ENDED: LifecycleAction = { do: 'ended' };
+
+function finish(life: Lifecycle, ending: Ending): Step {
+  return { life: { ...life, phase: 'done' }, actions: [{ do: 'finish', ending }] };
+}
+
+/** `first: second: third`, without what is empty or was said already. */
+function sentence(...parts: string[]): string {
+  const said: string[] = [];
+  for (const part of parts) if (part !== '' && !said.some((each) => each.includes(part))) said.push(part);
+  return said.join(': ');
+}
+
+/** Reports where the unit is, if that is news. */
+function report(life: Lifecycle, rules: LifecycleRules): Step {
+  const pod = life.pod ?? {};
+  let state: WorkState = WorkState.Pending;
+  let detail: string;
+  let notes: string[];
+  if (life.phase === 'waiting') {
+    const why = whyWaiting(pod);
+    detail = 'Pod created';
+    notes = [why, why.includes(life.warning) ? '' : life.warning];
+  } else {
+    const sending = rules.hasStdin && !life.stdinSent;
+    if (!sending) state = WorkState.Running;
+    detail = sending ? 'Sending stdin to pod' : 'Pod Running';
+    notes = [whyUneasy(pod)];
+  }
+  notes.push(life.trouble);
+  const words = notes.filter((note) => note !== '').join('; ');
+  const whole = words === '' ? detail : `${detail}; ${words}`;
+  const reported = `${state} ${whole}`;
+  if (reported === life.reported) return { life, actions: [] };
+  return { life: { ...life, reported }, actions: [{ do: 'report', state, detail: whole }] };
+}
+
+/** What was missing, in words. */
+function gapWords(output: OutputReport): string {
+  const { gaps } = output;
+  if (gaps.length === 0) return '';
+  const known = gaps.every((gap) => gap.bytes !== undefined);
+  const bytes = gaps.reduce((sum, gap) => sum + (gap.bytes ?? 0), 0);
+  const amount = known
+    ? `${bytes} bytes`
+    : bytes > 0
+      ? `at least ${bytes} bytes`
+      : 'an unknown number of bytes';
+  const places = gaps.length === 1 ? 'a gap' : `${gaps.length} gaps`;
+  return `the output has ${places}, ${amount} of it could not be had from the cluster (${gaps[0]?.reason})`;
+}
+
+/** A message that says already that it is an error stays as it is. */
+const blame = (stream: string, message: string): string =>
+  message.startsWith('Error ') ? message : `Error with pod's ${stream}: ${message}`;
+
+/**
+ * How a unit whose output is collected ends: Succeeded only where an end was seen and the output is whole. An exit
+ * code other than 0 is the worker's own affair where it ended by itself, as with Receptor 1.6.
+ */
+function conclude(life: Lifecycle, output: OutputReport, rules: LifecycleRules): Ending {
+  const { end } = life;
+  const base = {
+    exitCode: end?.exitCode ?? null,
+    reason: end?.reason ?? '',
+    report: output,
+    removePod: false,
+  };
+  const failed = (detail: string): Ending => ({ ...base, state: WorkState.Failed, detail });
+  const gaps = gapWords(output);
+  if (output.stdin === 'failed') {
+    // The worker may have taken a part of its payload for the whole; it must not go on with it.
+    return {
+      ...failed(`Error with pod's stdin: ${output.error?.message ?? 'not delivered'}`),
+      removePod: !end,
+    };
+  }
+  if (end && end.exitCode !== 0 && !ownEnd(end.reason)) {
+    const how = `Error running pod: container failed with exit code ${end.exitCode}`;
+    return failed(sentence(how, end.reason, end.message, gaps));
+  }
+  if (output.error) return failed(blame('stdout', output.error.message));
+  if (!end) {
+    const pod = `${rules.namespace}/${rules.podName}`;
+    const why = life.pod ? disruption(life.pod) : '';
+    return {
+      ...failed(
+        sentence(`Error running pod: pod ${pod} was deleted or lost before its worker had ended`, why, gaps),
+      ),
+      reason: why.split(': ')[0] || 'Deleted',
+    };
+  }
+  const code = end.exitCode === 0 && gaps === '' ? '' : ` with exit code ${end.exitCode}`;
+  const reason = end.exitCode !== 0 && end.reason ? ` (${end.reason})` : '';
+  const detail = `Finished${code}${reason}${end.exitCode === 0 || !end.message ? '' : `: ${end.message}`}`;
+  if (gaps !== '') return failed(`${detail}, but ${gaps}`);
+  const state = end.exitCode !== 0 && rules.failOnNonZeroExit ? WorkState.Failed : WorkState.Succeeded;
+  return { ...base, state, detail };
+}
