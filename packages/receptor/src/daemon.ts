@@ -75,7 +75,7 @@ export async function startDaemon(
         );
     }
     for (const item of items) {
-      const workType = await workTypeOf(item);
+      const workType = workTypeOf(item, node.id, log);
       if (workType) workceptor.registerWorkType(workType);
     }
     node.changed();

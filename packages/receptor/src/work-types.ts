@@ -1,8 +1,8 @@
-import { commandWorkType, type WorkType } from '@receptor/workceptor';
-import { type ConfigItem, configError } from './config/item.js';
+import { commandWorkType, kubernetesWorkType, type Logger, type WorkType } from '@receptor/workceptor';
+import type { ConfigItem } from './config/item.js';
 
 /** The work type that a section of the configuration declares; undefined for other sections. */
-export async function workTypeOf(item: ConfigItem): Promise<WorkType | undefined> {
+export function workTypeOf(item: ConfigItem, nodeId: string, log: Logger): WorkType | undefined {
   switch (item.section) {
     case 'work-command': {
       const { worktype, command, params, allowruntimeparams, verifysignature } = item.settings;
@@ -14,8 +14,32 @@ export async function workTypeOf(item: ConfigItem): Promise<WorkType | undefined
         verifySignature: verifysignature,
       });
     }
-    case 'work-kubernetes':
-      throw configError("the section 'work-kubernetes' is not implemented yet");
+    case 'work-kubernetes': {
+      const { settings } = item;
+      return kubernetesWorkType(
+        {
+          workType: settings.worktype,
+          namespace: settings.namespace,
+          image: settings.image,
+          command: settings.command,
+          params: settings.params,
+          authMethod: settings.authmethod,
+          kubeConfig: settings.kubeconfig,
+          pod: settings.pod,
+          allowRuntimeAuth: settings.allowruntimeauth,
+          allowRuntimeCommand: settings.allowruntimecommand,
+          allowRuntimeParams: settings.allowruntimeparams,
+          allowRuntimePod: settings.allowruntimepod,
+          allowRuntimeKubeConfigFiles: settings.allowruntimekubeconfigfiles,
+          deletePodOnRestart: settings.deletepodonrestart,
+          streamMethod: settings.streammethod,
+          failOnNonZeroExit: settings.failonnonzeroexit,
+          deleteOrphanPods: settings.deleteorphanpods,
+          verifySignature: settings.verifysignature,
+        },
+        { nodeId, log },
+      );
+    }
     default:
       return undefined;
   }
