@@ -1,1 +1,2 @@
+export type { Streams } from './output.js';
 export { run } from './run.js';
