@@ -15,7 +15,7 @@ export async function openBackends(items: readonly ConfigItem[], log: Logger): P
     if (item.section === 'tcp-listener') {
       const { bindaddr, port } = item.settings;
       const host = bindaddr.includes(':') ? `[${bindaddr}]` : bindaddr;
-      const listener = await listenOnTcp(`${host}:${port}`, (socket) => sendAway(socket, log));
+      const listener = await listenOnTcp(`${host}:${port}`, (socket) => sendAway(socket, log), log);
       log.debug(`Listening on TCP ${listener.address}`);
       listeners.push(listener);
     } else if (item.section === 'tcp-peer') {

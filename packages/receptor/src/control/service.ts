@@ -47,12 +47,14 @@ export class ControlService {
     if (filename) {
       const accept = (socket: Parameters<ControlServer['serve']>[0]) =>
         this.#server.serve(socket, 'unix', '@');
-      this.#listeners.push(await listenOnUnixSocket(filename, permissions & 0o777, accept));
+      this.#listeners.push(await listenOnUnixSocket(filename, permissions & 0o777, accept, this.#server.log));
     }
     if (tcplisten) {
       const address = tcplisten.includes(':') ? tcplisten : `0.0.0.0:${tcplisten}`;
-      const listener = listenOnTcp(address, (socket) =>
-        this.#server.serve(socket, 'tcp', peerAddress(socket)),
+      const listener = listenOnTcp(
+        address,
+        (socket) => this.#server.serve(socket, 'tcp', peerAddress(socket)),
+        this.#server.log,
       );
       this.#listeners.push(
         await listener.catch((error: Error) => {

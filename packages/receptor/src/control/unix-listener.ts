@@ -2,7 +2,8 @@ import { chmodSync, lstatSync, mkdtempSync, renameSync, rmSync, type Stats } fro
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { ReceptorError } from '@receptor/protocol';
-import type { Listener } from '../listeners/listener.js';
+import type { Logger } from '@receptor/workceptor';
+import { type Listener, surviveAcceptErrors } from '../listeners/listener.js';
 import { systemErrorText } from '../listeners/system-error.js';
 import { type FileLock, tryLock } from './file-lock.js';
 
@@ -12,15 +13,18 @@ import { type FileLock, tryLock } from './file-lock.js';
  * {@link lockUnixSocket} first, and keep it until the listener is closed.
  * @param mode of the socket file
  * @param accept is given each connection, which stays open when the peer closes one side
+ * @param log hears of connections that could not be accepted
  * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon
  */
 export async function listenOnUnixSocket(
   filename: string,
   mode: number,
   accept: (socket: Socket) => void,
+  log: Pick<Logger, 'error'>,
 ): Promise<Listener> {
   const server = createServer({ allowHalfOpen: true }, accept);
   const made = await bind(server, filename, mode);
+  surviveAcceptErrors(server, log);
   return {
     address: filename,
     close: () => {

@@ -1,6 +1,7 @@
 import { createServer, isIP, type Socket } from 'node:net';
 import { ReceptorError } from '@receptor/protocol';
-import type { Listener } from './listener.js';
+import type { Logger } from '@receptor/workceptor';
+import { type Listener, surviveAcceptErrors } from './listener.js';
 import { systemErrorText } from './system-error.js';
 
 /** A dead host is noticed after this silence, in milliseconds. */
@@ -10,9 +11,14 @@ const KEEP_ALIVE_MS = 60_000;
  * Listens on TCP. As with Go, `0.0.0.0`, `::` and no host at all mean every address of both families.
  * @param address `host:port`, an IPv6 host in brackets
  * @param accept is given each connection, which stays open when the peer closes one side
+ * @param log hears of connections that could not be accepted
  * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon (`listen tcp …`)
  */
-export async function listenOnTcp(address: string, accept: (socket: Socket) => void): Promise<Listener> {
+export async function listenOnTcp(
+  address: string,
+  accept: (socket: Socket) => void,
+  log: Pick<Logger, 'error'>,
+): Promise<Listener> {
   const { host, port } = splitAddress(address);
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
@@ -33,6 +39,7 @@ export async function listenOnTcp(address: string, accept: (socket: Socket) => v
     });
     server.listen({ port, backlog: 1024, ...(isWildcard(host) ? {} : { host }) }, () => {
       server.removeAllListeners('error');
+      surviveAcceptErrors(server, log);
       const bound = server.address();
       resolve({
         address:

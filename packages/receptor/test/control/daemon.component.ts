@@ -23,14 +23,16 @@ afterEach(async () => {
 
 const program = new URL('../../bin/receptor.js', import.meta.url).pathname;
 
-/** Starts the program with a configuration. */
-function launch(sections: string) {
+/** Starts the program with a configuration; with few file descriptors where their number is given. */
+function launch(sections: string, descriptors?: number) {
   const file = join(directory, `${started.length}.yml`);
   writeFileSync(
     file,
     `- node: {id: foo, datadir: ${directory}/data}\n- log-level: debug\n${sections.replaceAll('DIR', directory)}\n`,
   );
-  const child = spawn(process.execPath, [program, '-c', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors}; `;
+  const command = ['-c', `${limit}exec "$0" "$@"`, process.execPath, program, '-c', file];
+  const child = spawn('sh', command, { stdio: ['ignore', 'pipe', 'pipe'] });
   started.push(child);
   const seen = { output: '' };
   child.stdout.on('data', (chunk) => {
@@ -193,6 +195,22 @@ describe('the daemon as a process', () => {
     await second.up();
     await reached(second.socket, id, 'Running');
     await stopUnits(second.socket, [id]);
+  });
+
+  it('survives that it has no file descriptors left, and serves again when there are some', async () => {
+    const daemon = launch(CONTROL, 60);
+    await daemon.up();
+    const crowd = await Promise.all(Array.from({ length: 100 }, () => Client.connect(daemon.socket)));
+    const greetings = new Set(await Promise.all(crowd.map((client) => client.line())));
+    expect(greetings).toEqual(new Set(['Receptor Control, node foo\n', '']));
+    for (const client of crowd) client.vanish();
+    const client = await vi.waitFor(async () => {
+      const another = await Client.connect(daemon.socket);
+      if ((await another.line()) === '') throw new Error('not yet');
+      return another;
+    });
+    expect(await client.ask('ping foo')).toContain('"Success":true');
+    client.vanish();
   });
 
   it('says that there is nothing to do, and exits with 1', async () => {

@@ -218,6 +218,23 @@ describe('a client that does not read', () => {
     await vi.waitFor(() => expect(node.daemon.control.sessions).toBe(0));
   });
 
+  it('and vanishes while a silent unit’s results are awaited leaves nothing behind', async () => {
+    const id = await submit(node.socket, 'sleeper');
+    await reached(node.socket, id, 'Running');
+    const half = await Client.greeted(node.socket);
+    await half.ask(`work results ${id}`);
+    half.endInput();
+    const gone = await Client.greeted(node.socket);
+    await gone.ask(`work results ${id}`);
+    gone.vanish();
+    await vi.waitFor(() => expect(node.daemon.control.sessions).toBe(1));
+    const client = await Client.greeted(node.socket);
+    expect(await client.ask(`work release ${id}`)).toBe(`{"released":"${id}"}\n`);
+    client.vanish();
+    expect((await half.rest()).length).toBe(0);
+    await vi.waitFor(() => expect(node.daemon.control.sessions).toBe(0));
+  });
+
   it('stops its own commands only', async () => {
     const client = await Client.greeted(node.socket);
     client.socket.pause();

@@ -11,6 +11,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { silentLogger } from '@receptor/workceptor';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { listenOnUnixSocket, lockUnixSocket } from '../../src/control/unix-listener.js';
 
@@ -35,7 +36,9 @@ describe('a Unix socket', () => {
     async (mode) => {
       for (const mask of [0o000, 0o022, 0o077]) {
         const before = process.umask(mask);
-        const listener = await listenOnUnixSocket(path, mode, refuse).finally(() => process.umask(before));
+        const listener = await listenOnUnixSocket(path, mode, refuse, silentLogger).finally(() =>
+          process.umask(before),
+        );
         expect(lstatSync(path).mode & 0o777).toBe(mode);
         expect(lstatSync(path).isSocket()).toBe(true);
         expect(readdirSync(directory)).toEqual(['foo.sock']);
@@ -56,13 +59,13 @@ describe('a Unix socket', () => {
     ],
   ])('replaces %s at its path', async (_, put) => {
     put();
-    const listener = await listenOnUnixSocket(path, 0o600, refuse);
+    const listener = await listenOnUnixSocket(path, 0o600, refuse, silentLogger);
     expect(lstatSync(path).isSocket()).toBe(true);
     await listener.close();
   });
 
   it('does not remove a file at its path that is not its own', async () => {
-    const listener = await listenOnUnixSocket(path, 0o600, refuse);
+    const listener = await listenOnUnixSocket(path, 0o600, refuse, silentLogger);
     rmSync(path);
     writeFileSync(path, 'somebody else’s');
     await listener.close();
@@ -75,7 +78,7 @@ describe('a Unix socket', () => {
       message: 'error opening Unix socket: could not acquire lock on socket file: no such file or directory',
     });
     const missing = join(directory, 'no', 'foo.sock');
-    await expect(listenOnUnixSocket(missing, 0o600, refuse)).rejects.toThrow(
+    await expect(listenOnUnixSocket(missing, 0o600, refuse, silentLogger)).rejects.toThrow(
       `error opening Unix socket: could not listen on socket file: listen unix ${missing}: bind: no such file or directory`,
     );
   });
