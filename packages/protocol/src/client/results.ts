@@ -64,8 +64,8 @@ export class ResultStream extends Readable {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    this.#signal.release();
     this.#stop.abort();
+    this.#signal.release();
     this.#pieces.return(undefined).then(
       () => callback(error),
       () => callback(error),
