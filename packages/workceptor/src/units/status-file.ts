@@ -1,5 +1,4 @@
-import { closeSync, fdatasync, fsync, openSync, renameSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { closeSync, fdatasync, fsync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -10,7 +9,7 @@ export const STATUS_FILE = 'status';
 /** Where the next status is prepared; whatever a crash leaves there is worthless. */
 export const STATUS_ASIDE = 'status.new';
 
-// Writing a few hundred bytes to the page cache takes microseconds, less than it takes to hand that to a thread; only
+// Reading or writing a few hundred bytes in the page cache takes microseconds, less than it takes to hand that to a thread; only
 // what waits for the disk goes to one.
 const syncFile = promisify(fsync);
 const syncData = promisify(fdatasync);
@@ -59,7 +58,7 @@ export function decodeStatus(text: string): UnitStatus {
  */
 export async function readStatus(directory: string): Promise<UnitStatus> {
   for (let attempt = 1; ; attempt++) {
-    const text = await readFile(join(directory, STATUS_FILE), 'utf8');
+    const text = readFileSync(join(directory, STATUS_FILE), 'utf8');
     try {
       return decodeStatus(text);
     } catch (error) {

@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
-import { mkdir, readdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ReceptorError, type UnitReport, type UnitStatus, WorkState } from '@receptor/protocol';
@@ -221,8 +221,7 @@ export class Workceptor {
 
   async #load(id: string): Promise<Assignment | undefined> {
     const directory = join(this.directory, id);
-    const entry = await stat(directory).catch(() => undefined);
-    if (!entry?.isDirectory() || !isUnitId(id)) {
+    if (!isUnitId(id) || !isDirectory(directory)) {
       this.#log.error(`Error locating unit: ${id}`);
       return undefined;
     }
@@ -297,6 +296,14 @@ export class Workceptor {
       clearInterval(this.#keepingUp);
       this.#keepingUp = undefined;
     }, KEEP_UP_MS).unref();
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
   }
 }
 

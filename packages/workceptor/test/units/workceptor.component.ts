@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -241,10 +249,11 @@ test('leaves alone what is no unit, and removes what a refused submit of a Go da
   mkdirSync(join(directory, 'Payload1'));
   writeFileSync(join(directory, 'Payload1', 'stdin'), 'x');
   writeFileSync(join(directory, 'afile'), '');
+  symlinkSync('loop', join(directory, 'loop'));
   plant('Unborn01', '');
   await reopen();
   expect(node.list()).toEqual({});
-  expect(readdirSync(directory).sort()).toEqual(['Payload1', 'afile', 'lost+found']);
+  expect(readdirSync(directory).sort()).toEqual(['Payload1', 'afile', 'loop', 'lost+found']);
   expect(log.lines).toContain('warning Status file has disappeared for Payload1.');
   expect(log.lines).toContain('error Error locating unit: afile');
 });
