@@ -1,0 +1,26 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger } from '@receptor/workceptor';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { listenOnUnixSocket, lockUnixSocket } from '../../src/control/unix-listener.js';
+
+vi.mock('koffi', () => {
+  throw new Error('not installed');
+});
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'receptor-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+it('without flock(2), a socket is taken while somebody answers there, and free otherwise', async () => {
+  const path = join(directory, 'foo.sock');
+  const lock = await lockUnixSocket(path);
+  const listener = await listenOnUnixSocket(path, 0o600, (socket) => socket.destroy(), silentLogger);
+  await expect(lockUnixSocket(path)).rejects.toThrow('fslock is already locked');
+  await listener.close();
+  lock.release();
+  (await lockUnixSocket(path)).release();
+});
