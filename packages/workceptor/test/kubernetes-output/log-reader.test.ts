@@ -88,6 +88,14 @@ describe('LogReader', () => {
     expect(readAll(reader, Buffer.from(`${stamp(40)} later\n`)).toString()).toBe('later\n');
   });
 
+  it('does not take a stream that was cut too early for a loss', () => {
+    const reader = new LogReader({ stamp: stamp(1), count: 1, taken: 4 });
+    reader.begin('resume');
+    reader.push(Buffer.from(`${stamp(0)} before\n`));
+    reader.end(false);
+    expect(reader.state).toBe('seeking');
+  });
+
   it('does not take what the kubelet says for output', () => {
     const reader = new LogReader();
     reader.begin('fresh');

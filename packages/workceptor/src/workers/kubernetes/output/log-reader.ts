@@ -92,10 +92,10 @@ export class LogReader {
     if (this.state === 'seeking' && this.sawLine) this.state = 'lost';
   }
 
-  /** The stream ended. */
-  end(): void {
+  /** The stream ended. @param whole it came to its own end, and was not cut */
+  end(whole = true): void {
     this.parser.end();
-    this.settle();
+    if (whole) this.settle();
   }
 
   private newParser(): LogParser {

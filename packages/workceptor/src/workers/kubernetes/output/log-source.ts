@@ -210,7 +210,8 @@ export class LogSource {
           this.response = undefined;
           this.wake = undefined;
         }
-        reader.end();
+        // A stream that was cut before it came to the cursor's line says nothing about that line.
+        reader.end(response.complete);
         resolve({ bytes, complete: response.complete, refresh });
       });
       if (signal.aborted) return abort();
