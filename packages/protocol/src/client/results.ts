@@ -129,12 +129,12 @@ async function* piecesOf(
 ): AsyncGenerator<Buffer> {
   const onAbort = (): void => void stream.destroy();
   signal.addEventListener('abort', onAbort);
-  let behind = 0;
+  let behindMs = 0;
   try {
     for (;;) {
       const piece = stream.read() as Buffer | null;
       if (piece !== null) {
-        behind = 0;
+        behindMs = 0;
         yield piece;
         continue;
       }
@@ -142,7 +142,11 @@ async function* piecesOf(
       if (stream.destroyed) throw lost(stream);
       if (await readable(stream, quietMs)) continue;
       const unit = await source.status(signal);
-      if (unit.StdoutSize > position() ? ++behind > 1 : isComplete(unit.State)) return;
+      if (unit.StdoutSize > position()) {
+        behindMs += quietMs;
+        // A daemon that polls its files is late at times; only a longer silence means a dead connection.
+        if (behindMs > Math.max(quietMs, MAX_DELAY_MS)) return;
+      } else if (isComplete(unit.State)) return;
     }
   } finally {
     signal.removeEventListener('abort', onAbort);
