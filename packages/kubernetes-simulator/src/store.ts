@@ -31,6 +31,15 @@ export class Collection<T extends KubeObject> {
     return [...this.#objects].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object);
   }
 
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  /** The object that was added first. */
+  oldest(): T | undefined {
+    return this.#objects.values().next().value;
+  }
+
   /** Adds or replaces an object and gives it the next resourceVersion. */
   put(object: T): T {
     const key = `${object.metadata.namespace}/${object.metadata.name}`;
@@ -84,6 +93,8 @@ export class Store {
   #revision = 100;
   readonly namespaces = new Map<string, { uid: string; created: string; revision: number }>();
   readonly pods = new Collection<Pod>(() => this.next());
+  /** The name of the event that says a thing of a pod, so that the same thing said again is counted there. */
+  readonly eventNames = new Map<string, string>();
   readonly events = new Collection<KubeEvent>(() => this.next());
 
   /** The revision of the last change. */

@@ -97,12 +97,8 @@ describe('the life of a container', () => {
     const events = await client.get(
       '/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dlife',
     );
-    expect(events.body.items.map(({ reason }: { reason: string }) => reason)).toEqual([
-      'Scheduled',
-      'Pulled',
-      'Created',
-      'Started',
-    ]);
+    const reasons = events.body.items.map(({ reason }: { reason: string }) => reason);
+    expect(reasons).toEqual(['Scheduled', 'Pulled', 'Created', 'Started']);
   });
 
   test.each([
@@ -126,6 +122,12 @@ describe('the life of a container', () => {
       startedAt: '1970-01-01T00:00:00Z',
       message: expect.stringContaining('exec: "nosuchcommand": executable file not found in $PATH'),
     });
+  });
+
+  test('tells of a command that the system cannot even try', async () => {
+    await client.send('POST', PODS, pod('nul', ['echo', 'a\0b']));
+    const last = await podUntil(client, PODS, 'nul', over);
+    expect(state(last).terminated).toMatchObject({ exitCode: 128, reason: 'StartError' });
   });
 
   test('has the variables of its pod and none of ours', async () => {

@@ -89,7 +89,12 @@ export class ApiServer {
   }
 
   async #take(request: IncomingMessage, response: ServerResponse, upgrade: Call['upgrade']): Promise<void> {
-    const url = new URL(request.url ?? '/', 'https://simulator');
+    const target = `https://simulator${request.url ?? '/'}`;
+    if (!URL.canParse(target)) {
+      response.writeHead(400).end('the path of the request cannot be read');
+      return;
+    }
+    const url = new URL(target);
     const method = request.method ?? 'GET';
     const gone = new AbortController();
     (upgrade?.socket ?? response).on('close', () => gone.abort());

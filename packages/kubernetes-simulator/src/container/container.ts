@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
 import { ContainerLog, type LogSettings } from '../log/container-log.js';
 import type { ContainerSpec, ContainerState, Pod } from '../objects.js';
 import { kubeTime } from '../objects.js';
-import type { Execution, Exit, Output } from './execution.js';
+import type { Execution, Exit, Launch, Output } from './execution.js';
 import { startProcess } from './process.js';
 import { type Script, startScript } from './script.js';
 
@@ -15,6 +16,18 @@ export interface Attachment {
   /** All streams it asked for have ended. */
   finish(): void;
 }
+
+/** Starts it; what the system refuses outright, such as a NUL in an argument, is a container that never ran. */
+const start = (launch: Launch, script: Script | undefined): Execution => {
+  try {
+    return script ? startScript(launch, script) : startProcess(launch);
+  } catch (error) {
+    const exit: Exit = { exitCode: 128, reason: 'StartError', message: String(error), neverStarted: true };
+    const stdin = new PassThrough();
+    stdin.destroy();
+    return { stdin, exited: Promise.resolve(exit), kill: () => {} };
+  }
+};
 
 /** One container of a pod, from its creation to its end. */
 export class Container implements Output {
@@ -42,7 +55,7 @@ export class Container implements Output {
   async run(pod: Pod, directory: string, script: Script | undefined, changed: () => void): Promise<void> {
     const startedAt = kubeTime(Date.now());
     const launch = { pod, spec: this.spec, output: this, directory };
-    const execution = script ? startScript(launch, script) : startProcess(launch);
+    const execution = start(launch, script);
     this.#execution = execution;
     this.state = { running: { startedAt } };
     // A command that cannot be started is never seen running.

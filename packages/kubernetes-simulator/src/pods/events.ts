@@ -18,21 +18,20 @@ export const recordEvent = (store: Store, pod: Pod, text: EventText): void => {
   const { namespace, name, uid, resourceVersion } = pod.metadata;
   const now = kubeTime(Date.now());
   const component = text.component ?? 'kubelet';
-  const same = store.events
-    .all()
-    .find(
-      (event) =>
-        event.involvedObject.uid === uid && event.reason === text.reason && event.message === text.message,
-    );
+  const about = [uid, text.reason, text.message, text.container].join('\0');
+  const same = store.events.get(namespace, store.eventNames.get(about) ?? '');
   if (same) {
     store.events.put({ ...same, count: same.count + 1, lastTimestamp: now });
     return;
   }
+  const eventName = `${name}.${process.hrtime.bigint().toString(16).padStart(16, '0')}`;
+  store.eventNames.set(about, eventName);
   const event: KubeEvent = {
     kind: 'Event',
     apiVersion: 'v1',
     metadata: {
-      name: `${name}.${process.hrtime.bigint().toString(16)}`,
+      // As in real life, the names of a pod's events sort by time.
+      name: eventName,
       namespace,
       uid: randomUUID(),
       resourceVersion: '',
@@ -59,16 +58,11 @@ export const recordEvent = (store: Store, pod: Pod, text: EventText): void => {
     reportingInstance: component === 'kubelet' ? 'node' : component,
   };
   store.events.put(event);
-  prune(store, namespace);
+  const oldest = store.events.size > KEPT ? store.events.oldest() : undefined;
+  if (oldest) store.events.remove(oldest.metadata.namespace, oldest.metadata.name);
+  const longAgo = store.eventNames.size > KEPT ? store.eventNames.keys().next().value : undefined;
+  if (longAgo !== undefined) store.eventNames.delete(longAgo);
 };
 
-/** Events live for an hour in a real cluster; here so many of a namespace. */
-const KEPT = 1_000;
-
-const prune = (store: Store, namespace: string): void => {
-  const events = store.events.all().filter((event) => event.metadata.namespace === namespace);
-  const byAge = events.sort(
-    (a, b) => Number(a.metadata.resourceVersion) - Number(b.metadata.resourceVersion),
-  );
-  for (const event of byAge.slice(0, -KEPT)) store.events.remove(namespace, event.metadata.name);
-};
+/** Events live for an hour in a real cluster; here so many are kept. */
+const KEPT = 5_000;
