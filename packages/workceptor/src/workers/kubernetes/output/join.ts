@@ -13,6 +13,8 @@ const SLACK = 65_536;
 /** Silence of both sources after which they are taken to be level. */
 export const QUIET_MS = 250;
 const SHORT_QUIET_MS = 40;
+/** How far back an unfinished line is looked for. Bytes. */
+const LONGEST_LINE = 16_384;
 const LASTING_MS = 300;
 const IMPATIENT_MS = 10_000;
 
@@ -85,13 +87,12 @@ export class Joiner {
     if (this.waiting === 0) return undefined;
     this.search(log, moment.now);
     const level = log.end - this.count;
-    if (
-      moment.logQuiet >= QUIET_MS &&
-      moment.attachQuiet >= QUIET_MS &&
-      !moment.full &&
-      this.fits(log, level)
-    )
-      return level;
+    if (moment.logQuiet >= QUIET_MS && moment.attachQuiet >= QUIET_MS && !moment.full) {
+      if (this.fits(log, level)) return level;
+      // Attach is heard by whole lines: the log may be ahead by a line that is not whole yet.
+      const lineEnd = level - unfinished(log);
+      if (this.fits(log, lineEnd)) return lineEnd;
+    }
     return this.byContent(log, moment) ?? this.byMeasure(log, level, moment);
   }
 
@@ -172,4 +173,10 @@ export class Joiner {
     candidate.agreed += more;
     return true;
   }
+}
+
+/** Bytes at the end of the log that are no whole line; as many as there may be of one. */
+function unfinished(log: Window): number {
+  const tail = log.slice(Math.max(log.end - LONGEST_LINE, log.start), log.end);
+  return tail.length - tail.lastIndexOf(10) - 1;
 }
