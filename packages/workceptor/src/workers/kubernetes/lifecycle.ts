@@ -134,8 +134,8 @@ function podSeen(before: Lifecycle, pod: Pod, rules: LifecycleRules): Step {
   const life: Lifecycle = { ...before, pod, trouble: '' };
   const progress = workerProgress(pod);
   if (life.phase === 'collecting') {
-    if (progress.kind === 'ended' && !life.end)
-      return { life: { ...life, end: progress.end }, actions: [ENDED] };
+    // Also when an end is known already: an eviction is told later than the container's end that it caused.
+    if (progress.kind === 'ended') return { life: { ...life, end: progress.end }, actions: [ENDED] };
     // A pod that is over whose worker was never seen to end: nothing more will come of it.
     if (progress.kind === 'failed' && !life.gone) return { life: { ...life, gone: true }, actions: [ENDED] };
     return report(life, rules);

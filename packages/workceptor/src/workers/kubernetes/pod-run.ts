@@ -45,6 +45,10 @@ const LONGEST_TIMER_MS = 0x7fffffff;
 /** How often the pod is looked at once the output is at its end and the pod's end was not seen. */
 const PATIENCE_TICK_MS = 1_000;
 
+/** How long, and how often, a bad end waits for its explanation. */
+const AFTERTHOUGHTS = 20;
+const AFTERTHOUGHT_MS = 250;
+
 /**
  * Runs the life of a pod that exists: does what {@link step} says, and tells it what happens.
  * @returns how the unit ends
@@ -96,7 +100,17 @@ export async function runPod(options: PodRunOptions): Promise<Ending> {
     }
     // Output that is whole says that the worker has ended; how it ended is the pod's to tell.
     if (!report.error) while (!life.end && !life.gone && !all.aborted) await lookSoon();
+    for (let i = 0; i < AFTERTHOUGHTS && mayBeExplained() && !all.aborted; i++) {
+      follower?.look();
+      await later(AFTERTHOUGHT_MS);
+    }
     if (!all.aborted) dispatch({ type: 'output', report });
+  }
+
+  /** A bad end of a pod that is not over yet: that the pod was evicted, say, may still be to come. */
+  function mayBeExplained(): boolean {
+    const phase = life.pod?.status?.phase;
+    return !life.gone && (life.end?.exitCode ?? 0) !== 0 && phase !== 'Failed' && phase !== 'Succeeded';
   }
 
   async function lookSoon(): Promise<void> {
