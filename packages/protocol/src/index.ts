@@ -38,6 +38,7 @@ export { encodeCommand } from './encode-command.js';
 export { ERROR_CODES, type ErrorCode, ReceptorError } from './errors.js';
 export { compareBytes, encodeGoJson, goMap } from './go-json.js';
 export { quoteGo } from './go-text.js';
+export { describeJsonError } from './json-error.js';
 export { expandParameters, parseParameters } from './parameters.js';
 export {
   type AdvertisedWorkType,

@@ -5,6 +5,7 @@ import { ownVersion } from './version.js';
 
 /** Runs the program on the arguments of the process. A daemon runs on after this has returned. */
 export async function main(): Promise<void> {
+  outliveOutput();
   try {
     await run(process.argv.slice(2), basename(process.argv[1] ?? 'receptor', '.js'));
   } catch (error) {
@@ -12,6 +13,17 @@ export async function main(): Promise<void> {
     // On the standard output, as with Go. Whatever of a daemon was started by then ends with the process.
     process.stdout.write(`Error: ${error.message}\n`, () => process.exit(1));
   }
+}
+
+/** That its output goes nowhere any more, because a reader has gone or a disk is full, does not end a daemon. */
+function outliveOutput(): void {
+  let told = false;
+  process.stderr.on('error', () => {});
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (told || error.code === 'EPIPE') return;
+    told = true;
+    process.stderr.write(`receptor: cannot write to the standard output: ${error.message}\n`);
+  });
 }
 
 async function run(args: readonly string[], program: string): Promise<void> {

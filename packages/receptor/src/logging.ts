@@ -23,8 +23,16 @@ function localTime(date: Date): string {
   return `${day} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
 }
 
+const escapeControl = (char: string): string =>
+  char === '\n' ? '\n  ' : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
+
+/** A message may quote what a peer has sent: that must not pass for a line of the log, or drive a terminal. */
+const harmless = (message: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to be taken out.
+  message.replace(/[\x00-\x08\x0a-\x1f\x7f-\x9f]/g, escapeControl);
+
 const FORMATS: Readonly<Record<LogFormat, (level: LogLevel, date: Date, message: string) => string>> = {
-  text: (level, date, message) => `${level.toUpperCase()} ${localTime(date)} ${message}\n`,
+  text: (level, date, message) => `${level.toUpperCase()} ${localTime(date)} ${harmless(message)}\n`,
   json: (level, date, message) => `${JSON.stringify({ time: date.toISOString(), level, message })}\n`,
 };
 
@@ -62,10 +70,7 @@ export function logFormat(environment: NodeJS.ProcessEnv): LogFormat {
   return environment.RECEPTOR_LOG_FORMAT?.toLowerCase() === 'json' ? 'json' : 'text';
 }
 
-/** The log on the standard output. That the reader of it goes away does not end the daemon. */
+/** The log on the standard output. */
 export function createProcessLogger(level: LogLevel = 'info'): DaemonLogger {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
   return createLogger({ level, format: logFormat(process.env), sink: process.stdout });
 }

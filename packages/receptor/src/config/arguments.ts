@@ -50,6 +50,11 @@ export async function parseArguments(args: readonly string[]): Promise<Request> 
     const lower = argument.toLowerCase();
     if (lower === '-h' || lower === '--help') return { ask: 'help' };
     if (lower === '--bash-completion') return { ask: 'completion' };
+    if (lower === '--config-v2')
+      throw configError(
+        'the map form of the configuration ("version: 2", --config-v2) is not implemented yet; ' +
+          'give a file in list form with --config',
+      );
     if (argument.startsWith('-')) {
       close();
       const name = lower.replace(/^--?/, '');

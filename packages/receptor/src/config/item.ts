@@ -99,6 +99,7 @@ export function checkItems(items: readonly ConfigItem[]): void {
     for (const item of items) {
       const problem = findSection(item.section)?.checks?.[phase]?.(item.settings);
       if (problem !== undefined) throw configError(problem + describePosition(item.at));
+      if (phase === 'run') checkReferences(item, items);
     }
   }
   const unknown = items.find(({ section }) => NOT_IMPLEMENTED.has(section));
@@ -106,4 +107,18 @@ export function checkItems(items: readonly ConfigItem[]): void {
     throw configError(
       `the section '${unknown.section}' is not implemented yet${describePosition(unknown.at)}`,
     );
+}
+
+/** A setting that names another section, such as `tls`, must name one that is there. */
+function checkReferences(item: ConfigItem, items: readonly ConfigItem[]): void {
+  const settings: Readonly<Record<string, unknown>> = item.settings;
+  const places: Readonly<Record<string, Position | undefined>> = item.fieldsAt;
+  for (const [name, { refersTo, onlyWith }] of Object.entries(findSection(item.section)?.fields ?? {})) {
+    const wanted = settings[name];
+    if (!refersTo || !wanted || (onlyWith && !settings[onlyWith])) continue;
+    const found = items.some(
+      (other) => other.section === refersTo && 'name' in other.settings && other.settings.name === wanted,
+    );
+    if (!found) throw configError(`unknown TLS config ${wanted}${describePosition(places[name] ?? item.at)}`);
+  }
 }

@@ -1,3 +1,4 @@
+import { describeJsonError, quoteGo } from '@receptor/protocol';
 import { isInt64, parseFloating, parseInteger } from './numbers.js';
 import { plain, type Raw, rawFromJson, text } from './raw.js';
 
@@ -135,7 +136,7 @@ export const ruleListKind: Kind<readonly FirewallRule[]> = {
 };
 
 function goNumberError(call: string, source: string, problem: string): Error {
-  return new Error(`strconv.${call}: parsing ${JSON.stringify(source)}: ${problem}`);
+  return new Error(`strconv.${call}: parsing ${quoteGo(source)}: ${problem}`);
 }
 
 function safeInteger(value: bigint): number {
@@ -157,7 +158,7 @@ function fromJsonText(raw: Raw, opening: '[' | '{'): Raw {
   try {
     return rawFromJson(JSON.parse(raw.value));
   } catch (error) {
-    throw new Error(`invalid JSON: ${error instanceof Error ? error.message : error}`, { cause: error });
+    throw new Error(describeJsonError(raw.value) ?? 'invalid JSON', { cause: error });
   }
 }
 

@@ -28,6 +28,10 @@ export interface FieldOptions {
   readonly required?: true;
   /** A value without `name=` is for this field; so is a string in place of the section's map. */
   readonly bare?: true;
+  /** The value, if any, is the `name` of a section of this kind. */
+  readonly refersTo?: 'tls-server' | 'tls-client';
+  /** Means nothing unless the section's field of this name is given too. */
+  readonly onlyWith?: string;
 }
 
 /** A field of a section. */

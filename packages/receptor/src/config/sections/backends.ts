@@ -3,8 +3,8 @@ import { bool, defineSection, float, int, numberMap, string, stringList } from '
 
 const bindaddr = string('Local address to bind to', { default: '0.0.0.0' });
 const redial = bool('Keep redialing on lost connection', { default: 'true' });
-const serverTls = string('Name of TLS server config');
-const clientTls = string('Name of TLS client config');
+const serverTls = string('Name of TLS server config', { refersTo: 'tls-server' });
+const clientTls = string('Name of TLS client config', { refersTo: 'tls-client' });
 const cost = float('Connection cost (weight)', { default: '1.0' });
 const nodecost = numberMap('Per-node costs');
 const allowedpeers = stringList('Peer node IDs to allow via this connection');

@@ -9,9 +9,12 @@ export const controlService = defineSection({
     service: string('Receptor service name to listen on', { default: 'control' }),
     filename: string('Specifies the filename of a local Unix socket to bind to the service.'),
     permissions: int('Socket file permissions', { default: '0600' }),
-    tls: string('Name of TLS server config for the Receptor listener'),
+    tls: string('Name of TLS server config for the Receptor listener', { refersTo: 'tls-server' }),
     tcplisten: string('Local TCP port or host:port to bind to the control service'),
-    tcptls: string('Name of TLS server config for the TCP listener'),
+    tcptls: string('Name of TLS server config for the TCP listener', {
+      refersTo: 'tls-server',
+      onlyWith: 'tcplisten',
+    }),
   },
   checks: {
     run: ({ service, filename, tcplisten }) =>

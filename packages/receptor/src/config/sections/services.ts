@@ -15,7 +15,7 @@ export const commandService = defineSection({
   fields: {
     service,
     command: string('Command to execute on a connection', { required: true }),
-    tls: string('Name of TLS server config'),
+    tls: string('Name of TLS server config', { refersTo: 'tls-server' }),
   },
   checks: { run: checkService },
 });
@@ -46,8 +46,8 @@ export const tcpServer = defineSection({
     bindaddr: string('Address to bind TCP listener to', { default: '0.0.0.0' }),
     remotenode,
     remoteservice,
-    tlsserver: string('Name of TLS server config for the TCP listener'),
-    tlsclient: string('Name of TLS client config for the Receptor connection'),
+    tlsserver: string('Name of TLS server config for the TCP listener', { refersTo: 'tls-server' }),
+    tlsclient: string('Name of TLS client config for the Receptor connection', { refersTo: 'tls-client' }),
   },
 });
 
@@ -58,8 +58,8 @@ export const tcpClient = defineSection({
   fields: {
     service,
     address: string('Address for outbound TCP connection', { required: true }),
-    tlsserver: string('Name of TLS server config for the Receptor service'),
-    tlsclient: string('Name of TLS client config for the TCP connection'),
+    tlsserver: string('Name of TLS server config for the Receptor service', { refersTo: 'tls-server' }),
+    tlsclient: string('Name of TLS client config for the TCP connection', { refersTo: 'tls-client' }),
   },
   checks: { run: (settings) => checkHostPort(settings.address) ?? checkService(settings) },
 });
@@ -96,7 +96,7 @@ export const unixSocketServer = defineSection({
     permissions: int('Socket file permissions', { default: '0600' }),
     remotenode,
     remoteservice,
-    tls: string('Name of TLS client config for the Receptor connection'),
+    tls: string('Name of TLS client config for the Receptor connection', { refersTo: 'tls-client' }),
   },
 });
 
@@ -107,7 +107,7 @@ export const unixSocketClient = defineSection({
   fields: {
     service,
     filename: string('Socket filename, which must already exist', { required: true }),
-    tls: string('Name of TLS server config for the Receptor connection'),
+    tls: string('Name of TLS server config for the Receptor connection', { refersTo: 'tls-server' }),
   },
   checks: { run: checkService },
 });
