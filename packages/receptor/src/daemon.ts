@@ -8,6 +8,8 @@ import { nodeId } from './config/sections/node.js';
 import { receptorCommands } from './control/commands/index.js';
 import { ControlServer } from './control/server.js';
 import { ControlService } from './control/service.js';
+import { lockData } from './data-lock.js';
+import type { FileLock } from './file-lock.js';
 import type { Listener } from './listeners/listener.js';
 import { LocalNode } from './local-node.js';
 import type { DaemonLogger } from './logging.js';
@@ -57,10 +59,12 @@ export async function startDaemon(
 
   const services: ControlService[] = [];
   let backends: Listener[] = [];
+  let dataLock: FileLock | undefined;
   const close = async (): Promise<void> => {
     const accepting = [...services, ...backends].map((each) => each.close());
     control.close();
     await Promise.allSettled([...accepting, workceptor.close()]);
+    dataLock?.release();
     for (const service of services) service.release();
   };
 
@@ -74,6 +78,7 @@ export async function startDaemon(
           control.serve(stream, 'mesh', node.id),
         );
     }
+    dataLock = await lockData(workceptor.directory, log);
     for (const item of items) {
       const workType = workTypeOf(item, node.id, log);
       if (workType) workceptor.registerWorkType(workType);

@@ -1,8 +1,8 @@
 import { configError } from '../config/item.js';
 import type { Settings } from '../config/sections/index.js';
+import type { FileLock } from '../file-lock.js';
 import type { Listener } from '../listeners/listener.js';
 import { listenOnTcp, peerAddress } from '../listeners/tcp.js';
-import type { FileLock } from './file-lock.js';
 import type { ControlServer } from './server.js';
 import { listenOnUnixSocket, lockUnixSocket } from './unix-listener.js';
 

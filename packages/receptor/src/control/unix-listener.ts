@@ -3,9 +3,9 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { dirname, join } from 'node:path';
 import { ReceptorError } from '@receptor/protocol';
 import type { Logger } from '@receptor/workceptor';
+import { type FileLock, tryLock } from '../file-lock.js';
 import { type Listener, surviveAcceptErrors } from '../listeners/listener.js';
 import { systemErrorText } from '../listeners/system-error.js';
-import { type FileLock, tryLock } from './file-lock.js';
 
 /**
  * Listens on a Unix socket (reference: control, 1.2) and replaces whatever stands at the path. The socket appears there

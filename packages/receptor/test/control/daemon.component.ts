@@ -183,6 +183,30 @@ describe('the daemon as a process', () => {
     client.vanish();
   });
 
+  it('a second one with the same data directory and another socket ends, and leaves the units to the first', async () => {
+    const first = launch(CONTROL + WORK);
+    await first.up();
+    const id = await submit(first.socket, 'sleeper');
+    await reached(first.socket, id, 'Running');
+    const other = CONTROL.replace('foo.sock', 'bar.sock') + WORK;
+    const second = launch(other);
+    expect(await second.ended).toEqual({ code: 1, signal: null });
+    expect(second.seen.output).toBe(
+      `Error: the data directory ${directory}/data/foo is in use by another daemon (process ${first.child.pid}): ` +
+        'stop that one first, or give this one another datadir or another node id\n',
+    );
+    expect(existsSync(join(directory, 'bar.sock'))).toBe(false);
+    await reached(first.socket, id, 'Running');
+
+    // The unit's process, which outlives it, does not hold the lock.
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const third = launch(other);
+    await third.up();
+    await reached(join(directory, 'bar.sock'), id, 'Running');
+    await stopUnits(join(directory, 'bar.sock'), [id]);
+  });
+
   it('replaces the socket that a killed one left, and takes up its units', async () => {
     const first = launch(CONTROL + WORK);
     await first.up();

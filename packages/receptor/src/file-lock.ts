@@ -19,7 +19,8 @@ const LOCK_NB = 4;
  * @throws the system's error when the file cannot be opened or locked
  */
 export async function tryLock(path: string): Promise<LockAttempt> {
-  const fd = openSync(path, constants.O_CREAT | constants.O_RDONLY, 0o600);
+  // Over NFS, an exclusive lock needs a file that may be written.
+  const fd = openSync(path, constants.O_CREAT | constants.O_RDWR, 0o600);
   const failed = (attempt: LockAttempt) => {
     closeSync(fd);
     return attempt;
