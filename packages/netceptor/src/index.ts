@@ -1,0 +1,1 @@
+export { MESH_ERROR_CODES, MeshError, type MeshErrorCode } from './errors.js';
