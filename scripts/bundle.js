@@ -1,0 +1,37 @@
+/*
+ * Gathers the modules of a program, those of its dependencies included, into a few files: loading a hundred small ones
+ * takes a daemon longer than all else it does until it answers. What is imported only when it is needed stays in files of
+ * its own. Libraries are not gathered, and packages with native code cannot be. Does nothing where nothing has changed.
+ */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const PROGRAMS = ['receptor', 'receptorctl'];
+const NATIVE = ['koffi'];
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+
+const sources = readdirSync('packages')
+  .map((name) => join('packages', name, 'dist'))
+  .filter((directory) => existsSync(directory))
+  .flatMap((directory) => readdirSync(directory, { recursive: true }).map((name) => join(directory, name)))
+  .filter((path) => path.endsWith('.js'));
+const changed = Math.max(
+  ...[...sources, 'pnpm-lock.yaml', 'scripts/bundle.js'].map((path) => statSync(path).mtimeMs),
+);
+
+for (const name of PROGRAMS) {
+  // Beside dist/, so that a path relative to a module is the same in both.
+  const dir = join('packages', name, 'program');
+  if ((statSync(join(dir, 'cli.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0) > changed) continue;
+  const bundle = await rolldown({
+    input: join('packages', name, 'dist', 'cli.js'),
+    platform: 'node',
+    external: NATIVE,
+  });
+  // Names without hashes: a daemon that runs on while it is upgraded still finds what it has yet to load.
+  await bundle.write({ dir, chunkFileNames: '[name].js', sourcemap: true });
+  await bundle.close();
+}
