@@ -2,13 +2,13 @@ export { type Address, parseAddress } from './address.js';
 export {
   type CallOptions,
   type ClientOptions,
-  type OpenConnection,
   ReceptorClient,
   type SubmitOptions,
 } from './client/client.js';
 export type { Payload } from './client/payload.js';
 export { ResultStream, type ResultsOptions } from './client/results.js';
 export { ControlSession, type SubmitEvents } from './client/session.js';
+export type { OpenConnection } from './client/session-pool.js';
 export type { TlsOptions } from './client/transport.js';
 export {
   type CommandLine,

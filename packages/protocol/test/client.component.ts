@@ -188,7 +188,7 @@ describe('connecting', () => {
     const refused = new ReceptorClient('tcp://127.0.0.1:1');
     expect(await failure(refused.connect())).toMatchObject({
       code: 'RECEPTOR_CONNECT_FAILED',
-      message: 'Could not connect to host 127.0.0.1 port 1',
+      message: 'Could not connect to host 127.0.0.1 port 1: nothing accepts connections there',
     });
   });
 
@@ -211,7 +211,7 @@ describe('a submit', () => {
   const accept = (received: Buffer[], then = reply?.text ?? '') =>
     serve(async (peer) => {
       const line = await peer.line();
-      if (line === 'work release dab38HSi\n') {
+      if (line === 'work force-release dab38HSi\n') {
         released.push(line);
         peer.socket.write('{"released":"dab38HSi"}\n');
         return;
@@ -285,7 +285,7 @@ describe('a submit', () => {
       code: 'RECEPTOR_PAYLOAD',
       message: 'could not read the payload: disk on fire',
     });
-    expect(released).toEqual(['work release dab38HSi\n']);
+    expect(released).toEqual(['work force-release dab38HSi\n']);
   });
 
   it('removes the unit when it is aborted while its payload waits', async () => {
@@ -300,7 +300,7 @@ describe('a submit', () => {
       onProgress: () => controller.abort(),
     });
     expect(await failure(submitted)).toMatchObject({ code: 'RECEPTOR_ABORTED' });
-    expect(released).toEqual(['work release dab38HSi\n']);
+    expect(released).toEqual(['work force-release dab38HSi\n']);
     expect(payload.destroyed).toBe(true);
   });
 
@@ -308,7 +308,9 @@ describe('a submit', () => {
     let produced = 0;
     await serve(async (peer) => {
       const line = await peer.line();
-      peer.socket.write(line?.startsWith('work release') ? '{"released":"x"}\n' : (created?.text ?? ''));
+      peer.socket.write(
+        line?.startsWith('work force-release') ? '{"released":"x"}\n' : (created?.text ?? ''),
+      );
       peer.socket.pause();
       await once(peer.socket, 'close');
     });

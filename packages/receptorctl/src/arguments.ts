@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { suggestion } from './hints.js';
 import { type Option, UsageError } from './options.js';
 
 /** Options by the names their values get. */
@@ -44,7 +45,7 @@ function collect(tokens: readonly Token[], options: Options, keys: ReadonlyMap<s
     const key = keys.get(token.name);
     const option = key === undefined ? undefined : options[key];
     if (key === undefined || option === undefined) {
-      if (token.name !== HELP) throw new UsageError(`No such option: ${token.rawName}`);
+      if (token.name !== HELP) throw noSuchOption(token.rawName, options);
       help = true;
       continue;
     }
@@ -57,6 +58,15 @@ function collect(tokens: readonly Token[], options: Options, keys: ReadonlyMap<s
     given.set(key, [...(given.get(key) ?? []), token.value ?? '']);
   }
   return { given, help };
+}
+
+function noSuchOption(name: string, options: Options): UsageError {
+  const known = Object.values(options).flatMap(({ names }) => names.filter((one) => one.startsWith('--')));
+  const meant = suggestion(name, [...known, `--${HELP}`]);
+  return new UsageError(
+    `No such option: ${name}`,
+    meant ? `did you mean ${meant}?` : '--help lists the options',
+  );
 }
 
 /** Turns what was given into values, in click's order, so that of two mistakes the same one is reported. */

@@ -10,7 +10,7 @@ export async function endUnits(
   for (const id of unitIds) {
     try {
       const force = how === 'force-release';
-      const reply = await (how === 'cancel' ? client.cancel(id) : client.release(id, { force }));
+      const reply = await (how === 'cancel' ? client.cancelWork(id) : client.releaseWork(id, { force }));
       const [done, unit] = Object.entries(reply)[0] ?? [];
       output.line(`(${unit}, ${done})`);
     } catch (cause) {

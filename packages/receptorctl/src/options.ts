@@ -1,6 +1,13 @@
 /** Something a person typed that the command line does not accept; the text is click's, which scripts know. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+  /** What a person may have meant. */
+  readonly hint: string | undefined;
+
+  constructor(message: string, hint?: string) {
+    super(message);
+    this.hint = hint;
+  }
 }
 
 /** An option of a command: how it is written, what it is called in help, and what its text becomes. */

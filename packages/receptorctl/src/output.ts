@@ -9,6 +9,7 @@ export interface Streams {
 
 const RED = 31;
 const MAGENTA = 35;
+const CYAN = 36;
 
 /** Makes control characters visible, so that no peer's text can steer the terminal; line ends and tabs stay. */
 function harmless(text: string): string {
@@ -56,6 +57,11 @@ export class Output {
   /** Tells a person something on stderr that is neither error nor warning. */
   note(text: string): void {
     this.streams.stderr.write(`${harmless(text)}\n`);
+  }
+
+  /** Tells a person at a terminal what to do next; scripts see the Python client's words alone. */
+  hint(text: string): void {
+    if (this.streams.stderr.isTTY) this.#notice(`Hint: ${text}`, CYAN);
   }
 
   #notice(text: string, colour: number): void {

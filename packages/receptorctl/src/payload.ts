@@ -1,10 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { type Readable, Transform } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pythonFileError } from './errno.js';
 import { Failure } from './failure.js';
 import type { Output } from './output.js';
-import { Progress } from './progress.js';
 
 /** The options that say what a unit is given to read. Empty texts count as absent. */
 export interface PayloadChoice {
@@ -28,18 +27,28 @@ export function checkPayloadChoice({ payload, payloadLiteral, noPayload }: Paylo
   }
 }
 
+/** A payload that can be sent. */
+export interface OpenPayload {
+  readonly source: Buffer | Readable;
+  /** Whether it may take a while, so that a person wants to see how far it is. */
+  readonly slow: boolean;
+  /** Bytes to expect, where that is known. */
+  readonly size?: number | undefined;
+}
+
 /**
- * Opens the chosen payload. While a stream goes up to a daemon, a terminal on stderr shows how far it is.
- * @returns bytes, or a stream that the caller reads or destroys
+ * Opens the chosen payload.
+ * @returns its stream is the caller's to read or destroy
  * @throws Failure when the file cannot be read
  */
-export async function openPayload(choice: PayloadChoice, output: Output): Promise<Buffer | Readable> {
+export async function openPayload(choice: PayloadChoice, { streams }: Output): Promise<OpenPayload> {
   const { payload, payloadLiteral } = choice;
-  if (payloadLiteral) return Buffer.from(`${payloadLiteral}\n`);
-  if (!payload) return Buffer.alloc(0);
-  if (payload === '-') return shown(output.streams.stdin, output, undefined);
+  if (payloadLiteral) return { source: Buffer.from(`${payloadLiteral}\n`), slow: false };
+  if (!payload) return { source: Buffer.alloc(0), slow: false };
+  // Who types a payload sees how far it is.
+  if (payload === '-') return { source: streams.stdin, slow: !streams.stdin.isTTY };
   try {
-    return shown(await openFile(payload), output, await sizeOf(payload));
+    return { source: await openFile(payload), slow: true, size: await sizeOf(payload) };
   } catch (cause) {
     throw new Failure(1, `Failed to load payload file: ${pythonFileError(cause, payload)}`, { cause });
   }
@@ -59,23 +68,4 @@ async function sizeOf(path: string): Promise<number | undefined> {
   const stats = await stat(path);
   if (stats.isDirectory()) throw Object.assign(new Error('directory'), { code: 'EISDIR', errno: -21 });
   return stats.isFile() ? stats.size : undefined;
-}
-
-function shown(source: Readable, { streams: { stderr } }: Output, total: number | undefined): Readable {
-  if (!stderr.isTTY) return source;
-  const progress = new Progress(stderr, total);
-  const counter = new Transform({
-    highWaterMark: CHUNK,
-    transform(chunk: Buffer, _encoding, done) {
-      progress.add(chunk.length);
-      done(null, chunk);
-    },
-    destroy(error, done) {
-      progress.clear();
-      source.destroy();
-      done(error);
-    },
-  });
-  source.once('error', (error) => counter.destroy(error));
-  return source.pipe(counter);
 }

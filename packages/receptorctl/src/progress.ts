@@ -24,7 +24,6 @@ export function progressLine(done: number, total: number | undefined): string {
 export class Progress {
   readonly #terminal: Writable & { columns?: number };
   readonly #total: number | undefined;
-  #done = 0;
   #drawn = 0;
 
   constructor(terminal: Writable & { columns?: number }, total: number | undefined) {
@@ -32,13 +31,12 @@ export class Progress {
     this.#total = total;
   }
 
-  /** Counts bytes that are on their way. */
-  add(bytes: number): void {
-    this.#done += bytes;
+  /** Shows how many bytes are on their way, unless that was shown a moment ago. */
+  show(done: number): void {
     const now = performance.now();
     if (now - this.#drawn < INTERVAL) return;
     this.#drawn = now;
-    const line = progressLine(this.#done, this.#total).slice(0, (this.#terminal.columns ?? 80) - 1);
+    const line = progressLine(done, this.#total).slice(0, (this.#terminal.columns ?? 80) - 1);
     this.#terminal.write(`\r${line}\u001b[K`);
   }
 

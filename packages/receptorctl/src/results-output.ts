@@ -1,4 +1,4 @@
-import { type UnitReport, WorkState } from '@receptor/protocol';
+import { WorkState } from '@receptor/protocol';
 import { isAnswer } from './answer.js';
 import type { Call } from './call.js';
 import { Failure } from './failure.js';
@@ -7,36 +7,21 @@ import { Failure } from './failure.js';
  * Copies a unit's output to stdout, at the pace of whoever reads that, until the unit has ended.
  * @throws Failure in the words of the Python client when there is no output to be had, or the unit failed
  */
-export async function printResults({ client, output, signal }: Call, unitId: string): Promise<void> {
-  const { State, Detail } = await copy(client.results(unitId, { signal }), (chunk) =>
-    output.bytes(chunk),
-  ).catch((cause: unknown) => {
+export async function printResults({ client, output }: Call, unitId: string): Promise<void> {
+  try {
+    const results = client.results(unitId);
+    for await (const chunk of results) await output.bytes(chunk);
+    const { State, Detail } = results.unit ?? {};
+    // The empty line after it is the Python client's.
+    if (State === WorkState.Failed) throw new UnitFailure(`Remote unit failed: ${Detail}\n`);
+  } catch (cause) {
     throw isAnswer(cause) ? new Failure(1, `Failed to get results: ${cause.message}`, { cause }) : cause;
-  });
-  // The empty line after it is the Python client's.
-  if (State === WorkState.Failed) throw new UnitFailure(`Remote unit failed: ${Detail}\n`);
+  }
 }
 
 /** The unit whose output was printed failed. */
 export class UnitFailure extends Failure {
   constructor(message: string) {
     super(1, message);
-  }
-}
-
-async function copy(
-  results: AsyncGenerator<Buffer, UnitReport>,
-  write: (chunk: Buffer) => Promise<void>,
-): Promise<UnitReport> {
-  for (;;) {
-    const { done, value } = await results.next();
-    if (done) return value;
-    try {
-      await write(value);
-    } catch (error) {
-      // Nobody reads on: the stream from the daemon ends too. What the generator then returns is of no use.
-      await results.return(undefined as never);
-      throw error;
-    }
   }
 }

@@ -2,6 +2,7 @@ import { parseGroup } from './arguments.js';
 import { type Command, commands, type Group } from './commands.js';
 import { Failure } from './failure.js';
 import { type Described, exampleText, helpText } from './help.js';
+import { suggestion, tell } from './hints.js';
 import { boolean, text, UsageError } from './options.js';
 import { Output, type Streams } from './output.js';
 
@@ -43,7 +44,13 @@ function resolve(words: readonly string[], env: NodeJS.ProcessEnv) {
     const [name, ...after] = rest;
     if (name === undefined) throw new UsageError('Missing command.');
     const found: Command | Group | undefined = among.get(name);
-    if (!found) throw new UsageError(`No such command '${name}'.`);
+    if (!found) {
+      const meant = suggestion(name, among.keys());
+      throw new UsageError(
+        `No such command '${name}'.`,
+        meant ? `did you mean '${meant}'?` : `the commands are ${[...among.keys()].join(', ')}`,
+      );
+    }
     if ('read' in found) return { command: found, args: after };
     if (after.length === 0) throw new UsageError(helpText(found).trimEnd());
     const parsed = parseGroup(after, found.options, env);
@@ -98,10 +105,8 @@ function report(error: unknown, output: Output, signal: AbortSignal): number {
   // A reader that has seen enough (`| head`) is no error to speak of; the Python client exits 1 too.
   if (error instanceof Error && 'code' in error && error.code === 'EPIPE') return 1;
   if (signal.aborted) return INTERRUPTED;
-  if (error instanceof Failure) {
-    if (error.message) output.error(error.message);
-    return error.exitCode;
-  }
-  output.error(error instanceof Error ? error.message : String(error));
-  return 1;
+  const { text, hint } = tell(error);
+  if (text) output.error(text);
+  if (hint) output.hint(hint);
+  return error instanceof Failure ? error.exitCode : 1;
 }

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { parseAddress } from '@receptor/protocol';
-import type { ClientTls } from './client/index.js';
+import type { TlsOptions } from '@receptor/protocol';
 import { pythonFileError } from './errno.js';
 import { Failure } from './failure.js';
 
@@ -11,15 +10,6 @@ export interface TlsChoice {
   readonly rootcas: string | undefined;
   readonly key: string | undefined;
   readonly cert: string | undefined;
-  readonly insecureskipverify: boolean;
-}
-
-/** The files to use for TLS. */
-interface TlsFiles {
-  readonly rootcas: string | undefined;
-  readonly key: string | undefined;
-  readonly cert: string | undefined;
-  /** Turns off the check of the host's name; the chain is verified all the same. */
   readonly insecureskipverify: boolean;
 }
 
@@ -44,42 +34,30 @@ async function tlsClients(path: string): Promise<Array<Record<string, unknown>>>
   });
 }
 
-/** Finds the files that the options mean (reference: control, 9); a name that the configuration lacks is passed over. */
-async function tlsFiles(choice: TlsChoice): Promise<TlsFiles> {
+/**
+ * Finds the files that the options mean (reference: control, 9); a name that the configuration lacks is passed over.
+ * @throws Failure in the words of the Python client
+ */
+export async function tlsOptions(choice: TlsChoice): Promise<TlsOptions> {
   const { config, tlsClient, rootcas, key, cert, insecureskipverify } = choice;
   const own = { rootcas, key, cert, insecureskipverify };
-  if (!config) return own;
+  if (!config) return given(own);
   if (rootcas || key || cert) throw new Failure(1, 'Cannot specify both config and rootcas, key, cert');
   if (!tlsClient) throw new Failure(1, 'Must specify both config and tlsclient');
   const found = (await tlsClients(config)).find(({ name }) => name === tlsClient);
-  const file = (value: unknown) => (typeof value === 'string' ? value : undefined);
-  if (!found) return own;
-  return {
-    rootcas: file(found.rootcas),
-    key: file(found.key),
-    cert: file(found.cert),
-    insecureskipverify: (found.insecureskipverify ?? insecureskipverify) === true,
-  };
+  return given({ ...own, ...found });
 }
 
-/**
- * What the options say about TLS, with the files read if the address needs them.
- * @throws Failure in the words of the Python client, for which a file that cannot be read is a failed connection
- */
-export async function clientTls(choice: TlsChoice, address: string): Promise<ClientTls> {
-  const files = await tlsFiles(choice);
-  const parsed = parseAddress(address);
-  if (parsed.kind !== 'tls') return {};
-  const read = async (path: string | undefined) => (path ? await readFile(path) : undefined);
-  try {
-    const [ca, key, cert] = [await read(files.rootcas), await read(files.key), await read(files.cert)];
-    return {
-      checkHostname: !files.insecureskipverify,
-      ...(ca && { ca }),
-      ...(key && { key }),
-      ...(cert && { cert }),
-    };
-  } catch (cause) {
-    throw new Failure(1, `Could not connect to host ${parsed.host} port ${parsed.port}`, { cause });
-  }
+/** The settings that say something; an empty file name does not. */
+function given(settings: Readonly<Record<string, unknown>>): TlsOptions {
+  const file = (name: 'rootcas' | 'key' | 'cert') => {
+    const value = settings[name];
+    return typeof value === 'string' && value !== '' ? { [name]: value } : {};
+  };
+  return {
+    ...file('rootcas'),
+    ...file('key'),
+    ...file('cert'),
+    insecureSkipVerify: settings.insecureskipverify === true,
+  };
 }

@@ -1,5 +1,4 @@
-import { expandParameters, parseParameters } from '@receptor/protocol';
-import type { SubmitOptions } from './client/index.js';
+import { expandParameters, parseParameters, type SubmitOptions } from '@receptor/protocol';
 import { Failure } from './failure.js';
 
 /** Members of a submission that have options of their own, or none. */

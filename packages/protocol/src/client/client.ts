@@ -13,23 +13,24 @@ import type {
   WorkListReply,
 } from '../replies.js';
 import type { UnitReport } from '../unit.js';
-import { aborted } from './io.js';
+import { aborted, anySignal, deadline } from './io.js';
 import type { Payload } from './payload.js';
 import { ResultStream, type ResultsOptions } from './results.js';
-import { ControlSession, type SubmitEvents } from './session.js';
-import { openTransport, type TlsOptions } from './transport.js';
+import { type ControlSession, type SubmitEvents, TAKE_BACK_MS } from './session.js';
+import { dialler, type OpenConnection, SessionPool, starter } from './session-pool.js';
+import type { TlsOptions } from './transport.js';
 
-/** Where a client finds the control service. */
+/** How a client finds and keeps its control service. */
 export interface ClientOptions extends TlsOptions {
   /** Longest reply accepted, in bytes; default 64 MiB. */
   maxReply?: number;
+  /** Closes the client. */
+  signal?: AbortSignal;
 }
-
-/** Makes a connection to a control service, over whatever carries bytes. */
-export type OpenConnection = (signal?: AbortSignal) => Promise<Duplex>;
 
 /** Every call can be ended early. */
 export interface CallOptions {
+  /** Ends the call, which fails with `RECEPTOR_ABORTED`. */
   signal?: AbortSignal;
 }
 
@@ -42,20 +43,15 @@ export interface SubmitOptions
   payload?: Payload;
 }
 
-/** How long the attempt to remove a unit may take whose payload could not be sent whole. */
-const GIVE_UP_MS = 2_000;
-
 /**
  * A client of a control service. It connects when it has something to say and keeps one connection for the next
  * call; calls at the same time have one each. All calls throw a ReceptorError: what the server answered,
  * `RECEPTOR_CONNECT_FAILED`, `RECEPTOR_CONNECTION_LOST`, `RECEPTOR_PROTOCOL` or `RECEPTOR_ABORTED`.
  */
 export class ReceptorClient {
-  readonly #open: OpenConnection;
-  readonly #maxReply: number | undefined;
-  readonly #inUse = new Set<{ close(): void }>();
-  #idle: { session: ControlSession; unwatch: () => void } | undefined;
-  #closed = false;
+  readonly #sessions: SessionPool;
+  readonly #closing = new AbortController();
+  readonly #unfollow: () => void;
 
   /**
    * @param where an address such as `/tmp/foo.sock`, `tcp://host:port`, `tls://host:port` (see `parseAddress`), or a
@@ -63,18 +59,18 @@ export class ReceptorClient {
    * @throws ReceptorError `RECEPTOR_ADDRESS_INVALID`.
    */
   constructor(where: string | OpenConnection, options: ClientOptions = {}) {
-    this.#maxReply = options.maxReply;
-    if (typeof where === 'string') {
-      const address = parseAddress(where);
-      this.#open = (signal) => openTransport(address, options, signal);
-    } else {
-      this.#open = where;
-    }
+    const start = typeof where === 'string' ? dialler(parseAddress(where), options) : starter(where, options);
+    this.#sessions = new SessionPool(start);
+    const { signal } = options;
+    const onAbort = (): void => this.close();
+    this.#unfollow = () => signal?.removeEventListener('abort', onAbort);
+    if (signal?.aborted) this.close();
+    else signal?.addEventListener('abort', onAbort);
   }
 
   /** Connects, unless it is connected. @returns the node's ID. */
   async connect(options: CallOptions = {}): Promise<string> {
-    return this.#with(options.signal, async (session) => session.nodeId);
+    return this.#with(options, async (session) => session.nodeId);
   }
 
   /** What the node knows of itself and the mesh; of `fields` only, where they are given. */
@@ -91,7 +87,7 @@ export class ReceptorClient {
     return this.#request<PingReply>({ command: 'ping', target }, options);
   }
 
-  /** Finds the hops to a node. */
+  /** Finds the hops to a node. A node out of reach is a hop with an error. */
   async traceroute(target: string, options: CallOptions = {}): Promise<TracerouteReply> {
     return this.#request<TracerouteReply>({ command: 'traceroute', target }, options);
   }
@@ -101,15 +97,32 @@ export class ReceptorClient {
     return this.#request<ReloadReply>({ command: 'reload' }, options);
   }
 
-  /** Connects to a service of the mesh. The connection is the caller's, and does not end with the client. */
+  /**
+   * Connects to a service of the mesh. The connection is the caller's, and does not end with the client.
+   * @param options.tls name of a `tls-client` of the node's configuration.
+   */
   async connectService(
     node: string,
     service: string,
     options: CallOptions & { tls?: string } = {},
   ): Promise<Duplex> {
-    const { tls, signal } = options;
-    return this.#with(signal, (session) =>
+    const { tls } = options;
+    return this.#with(options, (session, signal) =>
       session.connect({ command: 'connect', node, service, ...(tls !== undefined && { tls }) }, signal),
+    );
+  }
+
+  /**
+   * A client of another node's control service, which it reaches through this one. It ends with this client.
+   * @param options.service default `control`.
+   * @param options.tls name of a `tls-client` of this node's configuration.
+   */
+  through(node: string, options: { service?: string; tls?: string } = {}): ReceptorClient {
+    const { service = 'control', tls } = options;
+    return new ReceptorClient(
+      (signal) =>
+        this.connectService(node, service, { ...(tls !== undefined && { tls }), ...(signal && { signal }) }),
+      { signal: this.#closing.signal },
     );
   }
 
@@ -118,7 +131,7 @@ export class ReceptorClient {
    * @throws ReceptorError also `RECEPTOR_PAYLOAD`, `RECEPTOR_WORK_START_FAILED`, `RECEPTOR_PARAMETER_INVALID`.
    */
   async submitWork(options: SubmitOptions): Promise<SubmitReply> {
-    const { payload = '', onUnit, onProgress, signal, ...work } = options;
+    const { payload = '', onUnit, onProgress, onSent, signal: _, ...work } = options;
     const command: WorkSubmitCommand = {
       command: 'work',
       subcommand: 'submit',
@@ -126,15 +139,13 @@ export class ReceptorClient {
       parameters: {},
       ...work,
     };
-    const giveUp = async (unitId: string): Promise<void> => {
-      await this.releaseWork(unitId, { signal: AbortSignal.timeout(GIVE_UP_MS) }).catch(() => {});
-    };
-    return this.#with(signal, (session) =>
+    return this.#with(options, (session, signal) =>
       session.submit(command, payload, {
         ...(onUnit && { onUnit }),
         ...(onProgress && { onProgress }),
-        ...(signal && { signal }),
-        giveUp,
+        ...(onSent && { onSent }),
+        signal,
+        giveUp: (unitId) => this.#takeBack(unitId),
       }),
     );
   }
@@ -158,16 +169,19 @@ export class ReceptorClient {
 
   /** Ends a unit. @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT`, `RECEPTOR_SIGNATURE`. */
   async cancelWork(unitId: string, options: CallOptions & { signature?: string } = {}): Promise<CancelReply> {
-    return this.#request<CancelReply>({ ...end('cancel', unitId, options.signature) }, options);
+    return this.#request<CancelReply>(end('cancel', unitId, options.signature), options);
   }
 
-  /** Ends and removes a unit; with `force` even where another node that has it cannot be reached. */
+  /**
+   * Ends and removes a unit; with `force` even where another node that has it cannot be reached.
+   * @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT`, `RECEPTOR_SIGNATURE`.
+   */
   async releaseWork(
     unitId: string,
     options: CallOptions & { force?: boolean; signature?: string } = {},
   ): Promise<ReleaseReply> {
     const subcommand = options.force ? 'force-release' : 'release';
-    return this.#request<ReleaseReply>({ ...end(subcommand, unitId, options.signature) }, options);
+    return this.#request<ReleaseReply>(end(subcommand, unitId, options.signature), options);
   }
 
   /**
@@ -180,97 +194,69 @@ export class ReceptorClient {
     if (!isUnitId(unitId)) throw new ReceptorError('RECEPTOR_UNKNOWN_UNIT', `unknown work unit ${unitId}`);
     if (!Number.isSafeInteger(startPos) || startPos < 0)
       throw new ReceptorError('RECEPTOR_PARAMETER_INVALID', `${startPos} is no start position`);
-    const stream = new ResultStream(
+    const command = { command: 'work', subcommand: 'results', unitId } as const;
+    const signed = signature !== undefined && { signature };
+    return new ResultStream(
       {
         open: (position, signal) =>
-          this.#with(signal, (session) =>
-            session.results(
-              {
-                command: 'work',
-                subcommand: 'results',
-                unitId,
-                startPos: position,
-                ...(signature !== undefined && { signature }),
-              },
-              signal,
-            ),
+          this.#with({ signal }, (session) =>
+            session.results({ ...command, ...signed, startPos: position }, signal),
           ),
         status: (signal) => this.workStatus(unitId, { signal }),
       },
       options,
+      this.#closing.signal,
     );
-    const user = { close: () => void stream.destroy(closed()) };
-    this.#inUse.add(user);
-    stream.once('close', () => this.#inUse.delete(user));
-    return stream;
   }
 
-  /** Ends all connections and calls. A client that is closed stays so. */
+  /**
+   * Ends all connections and calls; these fail with `RECEPTOR_ABORTED`. A unit whose payload was not sent whole is
+   * removed before. A client that is closed stays so.
+   */
   close(): void {
-    this.#closed = true;
-    this.#takeIdle()?.close();
-    for (const user of [...this.#inUse]) user.close();
+    this.#unfollow();
+    this.#closing.abort(new ReceptorError('RECEPTOR_ABORTED', 'the client was closed'));
+    this.#sessions.close();
+  }
+
+  /** Closes the client at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   async #request<T>(command: Command, options: CallOptions): Promise<T> {
-    return this.#with(options.signal, (session) => session.request(command, options.signal)) as Promise<T>;
+    return this.#with(options, (session, signal) => session.request(command, signal)) as Promise<T>;
   }
 
-  /** Gives the work a connection of its own, and keeps it for the next if it can be used again. */
-  async #with<T>(signal: AbortSignal | undefined, work: (session: ControlSession) => Promise<T>): Promise<T> {
-    if (signal?.aborted) throw aborted(signal);
-    const session = this.#takeIdle() ?? (await this.#start(signal));
-    if (this.#closed) {
-      session.close();
-      throw closed();
-    }
-    this.#inUse.add(session);
+  /** Gives the work a connection of its own, and a signal that is the call's and the client's. */
+  async #with<T>(
+    options: CallOptions,
+    work: (session: ControlSession, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const ending = anySignal([this.#closing.signal, options.signal]);
     try {
-      return await work(session);
+      if (ending.signal.aborted) throw aborted(ending.signal);
+      return await this.#sessions.with(ending.signal, (session) => work(session, ending.signal));
     } finally {
-      this.#inUse.delete(session);
-      if (session.usable) this.#keep(session);
+      ending.release();
     }
   }
 
-  async #start(signal: AbortSignal | undefined): Promise<ControlSession> {
-    if (this.#closed) throw closed();
-    const stream = await this.#open(signal).catch((cause: unknown) => {
-      if (cause instanceof ReceptorError) throw cause;
-      if (signal?.aborted) throw aborted(signal);
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new ReceptorError('RECEPTOR_CONNECT_FAILED', `Could not connect: ${why}`, { cause });
-    });
-    return ControlSession.start(stream, {
-      ...(this.#maxReply !== undefined && { maxReply: this.#maxReply }),
-      ...(signal && { signal }),
-    });
-  }
-
-  #keep(session: ControlSession): void {
-    if (this.#idle !== undefined || this.#closed) {
-      session.close();
-      return;
+  /** Removes a unit that has only part of its payload, before it can run; also when the client was closed. */
+  async #takeBack(unitId: string): Promise<void> {
+    const overdue = deadline(TAKE_BACK_MS);
+    try {
+      await this.#sessions.with(overdue.signal, (session) =>
+        session.request(end('force-release', unitId), overdue.signal),
+      );
+    } catch {
+      // The daemon is gone, or its connection is; what led here is the error that counts.
+    } finally {
+      overdue.release();
     }
-    const unwatch = session.watchIdle(() => {
-      if (this.#idle?.session === session) this.#takeIdle();
-      session.close();
-    });
-    this.#idle = { session, unwatch };
-  }
-
-  #takeIdle(): ControlSession | undefined {
-    const idle = this.#idle;
-    this.#idle = undefined;
-    idle?.unwatch();
-    return idle?.session.usable ? idle.session : undefined;
   }
 }
 
 function end(subcommand: 'cancel' | 'release' | 'force-release', unitId: string, signature?: string) {
   return { command: 'work' as const, subcommand, unitId, ...(signature !== undefined && { signature }) };
-}
-
-function closed(): ReceptorError {
-  return new ReceptorError('RECEPTOR_ABORTED', 'the client was closed');
 }

@@ -1,9 +1,11 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { ReceptorError } from '../errors.js';
 
-/** The error of an operation that its signal ended. */
+/** The error of an operation that its signal ended; a reason of our own says why. */
 export function aborted(signal: AbortSignal): ReceptorError {
-  return new ReceptorError('RECEPTOR_ABORTED', 'the operation was aborted', { cause: signal.reason });
+  const { reason } = signal;
+  if (reason instanceof ReceptorError && reason.code === 'RECEPTOR_ABORTED') return reason;
+  return new ReceptorError('RECEPTOR_ABORTED', 'the operation was aborted', { cause: reason });
 }
 
 /** Waits for the first of the events; `signal` and `timeoutMs` end the wait too. False when the time was up. */
@@ -39,6 +41,12 @@ export async function drained(stream: Writable, signal: AbortSignal): Promise<vo
   await firstOf(stream, ['drain', 'error', 'close'], { signal });
 }
 
+/** Waits until all that was written is out of this process, the stream is closed, or the signal says stop. */
+export async function flushed(stream: Writable, signal: AbortSignal): Promise<void> {
+  if (stream.destroyed || stream.writableFinished) return;
+  await firstOf(stream, ['finish', 'error', 'close'], { signal });
+}
+
 /** The promise's outcome, or undefined as soon as the signal says stop. Leaves no listener behind. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
@@ -64,4 +72,22 @@ export function anySignal(signals: readonly (AbortSignal | undefined)[]): {
     signal?.addEventListener('abort', follow, { once: true });
   }
   return { signal: controller.signal, release };
+}
+
+/** A signal that aborts `ms` milliseconds after `start` did, or after now where there is none. */
+export function deadline(ms: number, start?: AbortSignal): { signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = (): void => {
+    timer = setTimeout(() => controller.abort(), ms);
+  };
+  if (start === undefined || start.aborted) begin();
+  else start.addEventListener('abort', begin, { once: true });
+  return {
+    signal: controller.signal,
+    release() {
+      clearTimeout(timer);
+      start?.removeEventListener('abort', begin);
+    },
+  };
 }

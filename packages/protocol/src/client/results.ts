@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ReceptorError } from '../errors.js';
 import { isComplete, type UnitReport } from '../unit.js';
 import { aborted, anySignal, readable } from './io.js';
-import { lost } from './session.js';
+import { lost } from './lines.js';
 
 /** How results are read. */
 export interface ResultsOptions {
@@ -38,9 +38,10 @@ export class ResultStream extends Readable {
   readonly #signal: { signal: AbortSignal; release(): void };
   #unit: UnitReport | undefined;
 
-  constructor(source: ResultsSource, options: ResultsOptions) {
+  /** @internal Made by `ReceptorClient.results`; `closing` is the end of the client. */
+  constructor(source: ResultsSource, options: ResultsOptions, closing?: AbortSignal) {
     super();
-    this.#signal = anySignal([this.#stop.signal, options.signal]);
+    this.#signal = anySignal([this.#stop.signal, options.signal, closing]);
     this.#pieces = follow(source, options, this.#signal.signal, (unit) => {
       this.#unit = unit;
     });
@@ -108,7 +109,13 @@ async function* follow(
         );
     } catch (error) {
       if (signal.aborted) throw aborted(signal);
-      if (!reached || !isLoss(error) || ++failures >= attempts) throw error;
+      if (!reached || !isLoss(error)) throw error;
+      if (++failures >= attempts)
+        throw new ReceptorError(
+          'RECEPTOR_CONNECTION_LOST',
+          `the results broke off at byte ${position}, and could not be resumed: ${error.message}`,
+          { cause: error },
+        );
     }
     await sleep(delay, undefined, { signal }).catch(() => {});
     if (signal.aborted) throw aborted(signal);
@@ -153,7 +160,7 @@ async function* piecesOf(
   }
 }
 
-function isLoss(error: unknown): boolean {
+function isLoss(error: unknown): error is ReceptorError {
   return (
     error instanceof ReceptorError &&
     (error.code === 'RECEPTOR_CONNECTION_LOST' || error.code === 'RECEPTOR_CONNECT_FAILED')

@@ -4,11 +4,18 @@ import { encodeCommand } from '../encode-command.js';
 import { ReceptorError } from '../errors.js';
 import type { SubmitReply } from '../replies.js';
 import { errorFromReply, isErrorLine } from '../reply-error.js';
-import { aborted, anySignal, readable } from './io.js';
+import { aborted, anySignal, deadline, flushed } from './io.js';
+import { guarded, parseReply, readLine, unexpected } from './lines.js';
 import { type OpenPayload, openPayload, type Payload, writePayload } from './payload.js';
 
 /** The longest reply that is accepted, in bytes, where nothing else is said. */
-export const DEFAULT_MAX_REPLY = 64 * 1024 * 1024;
+const DEFAULT_MAX_REPLY = 64 * 1024 * 1024;
+
+/**
+ * How long, in milliseconds, taking back a unit may take whose submit came to nothing: waiting for its ID, and for
+ * its removal.
+ */
+export const TAKE_BACK_MS = 5_000;
 
 /** What happens while a unit is submitted. */
 export interface SubmitEvents {
@@ -16,8 +23,11 @@ export interface SubmitEvents {
   onUnit?: (unitId: string) => void;
   /** Told how many bytes of the payload the connection has taken. */
   onProgress?: (bytes: number) => void;
+  /** Told when all of the payload is on its way: from here on the unit runs, whatever becomes of the submit. */
+  onSent?: (unitId: string) => void;
   /** Called when the payload cannot be sent whole, before the connection ends: the end would start the unit. */
   giveUp?: (unitId: string) => Promise<void>;
+  /** Ends the submit. A unit whose payload was not sent whole is given up before. */
   signal?: AbortSignal;
 }
 
@@ -66,7 +76,7 @@ export class ControlSession {
    * @throws ReceptorError what the server answered; `RECEPTOR_CONNECTION_LOST`, `RECEPTOR_PROTOCOL`, `RECEPTOR_ABORTED`.
    */
   async request(command: Command, signal?: AbortSignal): Promise<Record<string, unknown>> {
-    return parseReply(await this.#ask(encodeCommand(command), signal));
+    return parseReply(await this.#ask(command, signal));
   }
 
   /** Asks for a unit's output; the answer is the output itself, until its end. See {@link request} for what it throws. */
@@ -91,15 +101,13 @@ export class ControlSession {
     payload: Payload,
     events: SubmitEvents = {},
   ): Promise<SubmitReply> {
-    const line = encodeCommand(command);
     const source = await openPayload(payload);
     try {
-      const created = await this.#ask(line, events.signal);
+      const created = await this.#askForUnit(command, events.signal);
       const [, unitId] =
         /^Work unit created with ID ([A-Za-z0-9]+)\. Send stdin data and EOF\.$/.exec(created) ?? [];
       if (unitId === undefined) throw unexpected(created);
       this.#inStep = false;
-      events.onUnit?.(unitId);
       return await this.#sendPayload(unitId, source, events);
     } finally {
       source.close();
@@ -126,12 +134,26 @@ export class ControlSession {
     };
   }
 
+  /** Asks for a unit. An abort waits for its ID, though not for ever: a unit whose ID is unknown cannot be given up. */
+  async #askForUnit(command: WorkSubmitCommand, signal?: AbortSignal): Promise<string> {
+    if (signal?.aborted) throw aborted(signal);
+    const overdue = deadline(TAKE_BACK_MS, signal);
+    try {
+      return await this.#ask(command, overdue.signal);
+    } catch (error) {
+      throw overdue.signal.aborted && signal ? aborted(signal) : error;
+    } finally {
+      overdue.release();
+    }
+  }
+
   async #sendPayload(unitId: string, source: OpenPayload, events: SubmitEvents): Promise<SubmitReply> {
     const answered = new AbortController();
     const reply = readLine(this.#stream, this.#maxReply).finally(() => answered.abort());
     reply.catch(ignore);
     const stop = anySignal([answered.signal, events.signal]);
     try {
+      events.onUnit?.(unitId);
       const whole = await writePayload(this.#stream, source, stop.signal, events.onProgress);
       if (!whole && events.signal?.aborted) throw aborted(events.signal);
       if (!whole) {
@@ -139,6 +161,9 @@ export class ControlSession {
         if (isErrorLine(line)) throw errorFromReply(line, 'RECEPTOR_WORK_START_FAILED');
         throw new ReceptorError('RECEPTOR_PROTOCOL', 'the server answered before it had the whole payload');
       }
+      this.#stream.end();
+      await flushed(this.#stream, stop.signal);
+      if (events.signal?.aborted && !this.#stream.writableFinished) throw aborted(events.signal);
     } catch (error) {
       await events.giveUp?.(unitId);
       throw error;
@@ -146,7 +171,7 @@ export class ControlSession {
       stop.release();
     }
     return guarded(this.#stream, events.signal, async () => {
-      this.#stream.end();
+      events.onSent?.(unitId);
       const line = await reply;
       if (isErrorLine(line)) throw errorFromReply(line, 'RECEPTOR_WORK_START_FAILED');
       const { result, unitid } = parseReply(line);
@@ -156,7 +181,7 @@ export class ControlSession {
   }
 
   async #takeOver(command: Command, expected: RegExp, signal?: AbortSignal): Promise<Duplex> {
-    const line = await this.#ask(encodeCommand(command), signal);
+    const line = await this.#ask(command, signal);
     this.#inStep = false;
     if (!expected.test(line)) {
       this.close();
@@ -165,7 +190,8 @@ export class ControlSession {
     return this.#stream;
   }
 
-  async #ask(line: string, signal?: AbortSignal): Promise<string> {
+  async #ask(command: Command, signal?: AbortSignal): Promise<string> {
+    const line = encodeCommand(command);
     const reply = await guarded(this.#stream, signal, async () => {
       this.#stream.write(line);
       return readLine(this.#stream, this.#maxReply);
@@ -176,67 +202,3 @@ export class ControlSession {
 }
 
 function ignore(): void {}
-
-/** Does work on a stream that an abort, or an error of the work, destroys. */
-async function guarded<T>(
-  stream: Duplex,
-  signal: AbortSignal | undefined,
-  work: () => Promise<T>,
-): Promise<T> {
-  const onAbort = (): void => void stream.destroy();
-  if (signal?.aborted) stream.destroy();
-  signal?.addEventListener('abort', onAbort);
-  try {
-    return await work();
-  } catch (error) {
-    stream.destroy();
-    throw signal?.aborted ? aborted(signal) : error;
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
-  }
-}
-
-/** Reads up to the next newline; what follows stays in the stream. */
-async function readLine(stream: Duplex, limit: number): Promise<string> {
-  const parts: Buffer[] = [];
-  let length = 0;
-  for (;;) {
-    const chunk = stream.read() as Buffer | null;
-    if (chunk === null) {
-      if (stream.destroyed || stream.readableEnded) throw lost(stream);
-      await readable(stream);
-      continue;
-    }
-    const end = chunk.indexOf(10);
-    parts.push(end < 0 ? chunk : chunk.subarray(0, end));
-    length += end < 0 ? chunk.length : end;
-    if (length > limit) throw new ReceptorError('RECEPTOR_PROTOCOL', `a reply is longer than ${limit} bytes`);
-    if (end < 0) continue;
-    // At once: after the stream's end nothing could be put back.
-    if (end + 1 < chunk.length) stream.unshift(chunk.subarray(end + 1));
-    return Buffer.concat(parts).toString().replace(/\r$/, '');
-  }
-}
-
-/** The error of a connection that ended too early. */
-export function lost(stream: Duplex): ReceptorError {
-  return new ReceptorError(
-    'RECEPTOR_CONNECTION_LOST',
-    'the connection to the control service ended before the reply was complete',
-    stream.errored ? { cause: stream.errored } : {},
-  );
-}
-
-function unexpected(line: string): ReceptorError {
-  const shown = line.length > 200 ? `${line.slice(0, 200)}…` : line;
-  return new ReceptorError('RECEPTOR_PROTOCOL', `unexpected reply of the control service: ${shown}`);
-}
-
-function parseReply(line: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(line);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      return value as Record<string, unknown>;
-  } catch {}
-  throw unexpected(line);
-}

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { connect, isIP, type Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { Address } from '../address.js';
 import { ReceptorError } from '../errors.js';
+import { connectError } from './connect-error.js';
 import { aborted } from './io.js';
 
 /** How to speak TLS with a control service (reference: control, 9). */
@@ -29,13 +29,13 @@ const SYSTEM_ROOTS = [
 
 /**
  * Connects to a control service; the greeting is not read yet.
- * @throws ReceptorError `RECEPTOR_CONNECT_FAILED` in receptorctl's words, `RECEPTOR_ABORTED`.
+ * @throws ReceptorError `RECEPTOR_CONNECT_FAILED` in receptorctl's words and with the reason, `RECEPTOR_ABORTED`.
  */
 export async function openTransport(
   address: Address,
   tls: TlsOptions,
   signal?: AbortSignal,
-): Promise<Duplex> {
+): Promise<Socket> {
   if (signal?.aborted) throw aborted(signal);
   if (address.kind === 'unix' && !existsSync(address.path))
     throw new ReceptorError('RECEPTOR_CONNECT_FAILED', `Socket path does not exist: ${address.path}`);
@@ -46,23 +46,21 @@ export async function openTransport(
     return await connected(connect({ ...where, allowHalfOpen: true }), 'connect', signal);
   } catch (cause) {
     if (signal?.aborted) throw aborted(signal);
-    const why = cause instanceof Error ? cause.message : String(cause);
-    const message =
-      address.kind === 'unix'
-        ? `Could not connect to socket ${address.path}: ${why}`
-        : `Could not connect to host ${address.host} port ${address.port}`;
-    throw new ReceptorError('RECEPTOR_CONNECT_FAILED', message, { cause });
+    throw connectError(address, cause);
   }
 }
 
 async function startTls(address: { host: string; port: number }, options: TlsOptions): Promise<Socket> {
+  // Loaded only here: it costs milliseconds that a Unix socket need not pay.
   const tls = await import('node:tls');
   const roots = options.rootcas ?? SYSTEM_ROOTS.find((file) => file !== '' && existsSync(file));
+  const { host, port } = address;
   const connection: ConnectionOptions & { allowHalfOpen: boolean } = {
-    host: address.host,
-    port: address.port,
+    host,
+    port,
     minVersion: 'TLSv1.2',
     allowHalfOpen: true,
+    ...(isIP(host) === 0 && { servername: host }),
     ...(roots !== undefined && { ca: readFileSync(roots) }),
     ...(options.key && options.cert && { key: readFileSync(options.key), cert: readFileSync(options.cert) }),
     ...(options.insecureSkipVerify && { checkServerIdentity: () => undefined }),
@@ -70,7 +68,7 @@ async function startTls(address: { host: string; port: number }, options: TlsOpt
   return tls.connect(connection);
 }
 
-function connected(socket: Socket, event: string, signal?: AbortSignal): Promise<Duplex> {
+function connected(socket: Socket, event: string, signal?: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const done = (error?: Error): void => {
       socket.off(event, onConnect);

@@ -12,7 +12,7 @@ interface Values {
 
 export async function run({ client, output, signal }: Call, values: Values): Promise<number> {
   const { node, service, raw, tlsClient } = values;
-  const remote = await reachService(() => client.connectTo(node, service, tlsClient));
+  const remote = await reachService(() => client.connectService(node, service, { tls: tlsClient ?? '' }));
   const { stdin, stdout } = output.streams;
   if (!stdin.isTTY) {
     remote.destroy();

@@ -1,5 +1,4 @@
 import type { Call } from '../call.js';
-import type { ControlClient } from '../client/index.js';
 import { reachService } from '../mesh-service.js';
 import { prettyJson, sortedEntries } from '../python.js';
 
@@ -12,9 +11,10 @@ interface Values {
 
 export async function run({ client, output }: Call, values: Values): Promise<number> {
   const { quiet, node, unitId, tlsClient: tls = '' } = values;
-  await using remote = node ? await reachService(() => client.through(node, { tls })) : undefined;
-  const from: ControlClient = remote ?? client;
-  const units = await from.list(unitId);
+  const from = node ? client.through(node, { tls }) : client;
+  // A daemon's refusal to connect reads otherwise than a refusal to list.
+  if (node) await reachService(() => from.connect());
+  const units = await from.workList(unitId ? { unitId } : {});
   if (!quiet) output.line(prettyJson(units));
   else for (const [id] of sortedEntries(units)) output.line(id);
   return 0;

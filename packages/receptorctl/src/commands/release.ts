@@ -14,6 +14,6 @@ export async function run(call: Call, { force, all, unit_ids }: Values): Promise
     return 0;
   }
   call.output.line('Released:');
-  const ids = all ? sortedEntries(await call.client.list()).map(([id]) => id) : unit_ids;
+  const ids = all ? sortedEntries(await call.client.workList()).map(([id]) => id) : unit_ids;
   return endUnits(call, force ? 'force-release' : 'release', ids);
 }

@@ -3,7 +3,8 @@ import { isAnswer } from '../answer.js';
 import type { Call } from '../call.js';
 import { endUnits } from '../end-units.js';
 import { Failure } from '../failure.js';
-import { checkPayloadChoice, openPayload, type PayloadChoice } from '../payload.js';
+import { checkPayloadChoice, type OpenPayload, openPayload, type PayloadChoice } from '../payload.js';
+import { Progress } from '../progress.js';
 import { printResults, UnitFailure } from '../results-output.js';
 import { workParameters } from '../work-parameters.js';
 
@@ -39,33 +40,42 @@ export async function run(call: Call, values: Values): Promise<number> {
   } catch (error) {
     throw asFailure(error);
   } finally {
-    if (payload instanceof Readable) payload.destroy();
+    if (payload.source instanceof Readable) payload.source.destroy();
     if (unitId !== undefined) await leave(call, unitId, values);
   }
 }
 
 /** Submits, and gives the unit's ID; prints both lines unless the output follows. */
-async function submit(call: Call, values: Values, payload: Buffer | Readable): Promise<string> {
+async function submit(call: Call, values: Values, payload: OpenPayload): Promise<string> {
   const { client, output, signal } = call;
   const { worktype, node, follow, param, cmdparams } = values;
   const parameters = await workParameters(param, cmdparams, values);
+  const { stderr } = output.streams;
+  const progress = payload.slow && stderr.isTTY ? new Progress(stderr, payload.size) : undefined;
   let created = false;
   let running: string | undefined;
-  const onCreated = () => {
-    created = true;
-  };
-  const onSent = (id: string) => {
-    running = id;
-  };
   try {
-    const options = { ...parameters, ...(node && { node }), payload, onCreated, onSent };
-    const { result, unitid } = await client.submit(worktype, options);
+    const { result, unitid } = await client.submitWork({
+      workType: worktype,
+      ...parameters,
+      ...(node && { node }),
+      payload: payload.source,
+      onUnit: () => {
+        created = true;
+      },
+      onSent: (id) => {
+        running = id;
+        progress?.clear();
+      },
+      ...(progress && { onProgress: (bytes) => progress.show(bytes) }),
+    });
     if (!follow) {
       output.line(`Result: ${result}`);
       output.line(`Unit ID: ${unitid}`);
     }
     return unitid;
   } catch (error) {
+    progress?.clear();
     if (signal.aborted && running !== undefined) tellWhere(call, running);
     // What the daemon refuses after it gave an ID is told apart from what it refused before.
     const asked = created ? 'Remote error: ERROR' : 'Failed to start work unit';
@@ -81,12 +91,11 @@ async function leave(call: Call, unitId: string, { follow, rm }: Values): Promis
   if (!rm) {
     if (follow && signal.aborted) tellWhere(call, unitId);
   } else if (!signal.aborted) {
-    await endUnits(call, 'release', [unitId]);
+    await endUnits({ client, output }, 'release', [unitId]);
   } else {
-    // The interrupt closed the client.
-    client.close();
-    await using another = await call.connect(AbortSignal.timeout(RELEASE_TIMEOUT));
-    await endUnits({ client: another, output }, 'release', [unitId]);
+    using another = call.anotherClient();
+    const overdue = setTimeout(() => another.close(), RELEASE_TIMEOUT);
+    await endUnits({ client: another, output }, 'release', [unitId]).finally(() => clearTimeout(overdue));
   }
 }
 
