@@ -21,7 +21,6 @@ export const ERROR_CODES = {
   RECEPTOR_UNKNOWN_WORK_TYPE: 'The node offers no work type of that name.',
   RECEPTOR_PARAMETER_NOT_ALLOWED: 'The work type does not allow this parameter at run time.',
   RECEPTOR_SIGNATURE: 'A signature is missing, not expected, or could not be verified.',
-  RECEPTOR_UNIT_FAILED: 'The work unit ended in state Failed.',
   RECEPTOR_CONFIG_INVALID: 'The configuration is not valid; the message names the section and the field.',
   RECEPTOR_WORK_START_FAILED: 'The work unit could not be started.',
   RECEPTOR_ABORTED: 'The operation was cancelled by its AbortSignal.',

@@ -8,8 +8,13 @@ export {
   type WorkceptorOptions,
 } from './units/workceptor.js';
 export type { Origin, Parameters, StatusChange, UnitHandle, Worker, WorkType } from './worker.js';
-export { type CommandWorkTypeOptions, commandWorkType } from './workers/command/command-work-type.js';
+export {
+  COMMAND_PARAMETERS,
+  type CommandWorkTypeOptions,
+  commandWorkType,
+} from './workers/command/command-work-type.js';
 export type { CommandExtraData } from './workers/command/command-worker.js';
 export type { KubernetesExtraData } from './workers/kubernetes/extra-data.js';
 export type { KubernetesWorkTypeOptions } from './workers/kubernetes/options.js';
+export { KUBERNETES_PARAMETERS } from './workers/kubernetes/parameters.js';
 export { type KubernetesEnvironment, kubernetesWorkType } from './workers/kubernetes/work-type.js';

@@ -8,8 +8,6 @@ export interface Kind<T> {
   readonly label: string;
   /** The value of a field that is not given and has no default. */
   readonly empty: T;
-  /** The type as a JSON Schema. */
-  readonly schema: Readonly<Record<string, unknown>>;
   /**
    * Reads a value in the way of the Go daemon. `before` is what the field has from an earlier mention.
    * @throws Error with the reason, in Go's words
@@ -29,7 +27,6 @@ const notNull = (raw: Raw): Raw => {
 export const stringKind: Kind<string> = {
   label: 'string',
   empty: '',
-  schema: { type: ['string', 'number', 'boolean'] },
   read(raw) {
     notNull(raw);
     if (raw.type === 'list' || raw.type === 'map') throw typeError('string');
@@ -40,7 +37,6 @@ export const stringKind: Kind<string> = {
 export const intKind: Kind<number> = {
   label: 'int',
   empty: 0,
-  schema: { type: ['integer', 'string'] },
   read(raw) {
     notNull(raw);
     if (raw.type === 'string') {
@@ -58,7 +54,6 @@ export const intKind: Kind<number> = {
 export const floatKind: Kind<number> = {
   label: 'float64',
   empty: 0,
-  schema: { type: ['number', 'string'] },
   read(raw) {
     notNull(raw);
     if (raw.type === 'string') {
@@ -74,7 +69,6 @@ export const floatKind: Kind<number> = {
 export const boolKind: Kind<boolean> = {
   label: 'bool',
   empty: false,
-  schema: { type: ['boolean', 'string'] },
   read(raw) {
     notNull(raw);
     if (raw.type === 'bool') return raw.value;
@@ -88,7 +82,6 @@ export const boolKind: Kind<boolean> = {
 export const stringListKind: Kind<readonly string[]> = {
   label: '[]string (may be repeated)',
   empty: [],
-  schema: { type: ['array', 'string'], items: { type: 'string' } },
   read(raw, before) {
     if (raw.type === 'null') return [];
     const value = fromJsonText(raw, '[');
@@ -101,7 +94,6 @@ export const stringListKind: Kind<readonly string[]> = {
 export const numberMapKind: Kind<Readonly<Record<string, number>>> = {
   label: 'JSON dict of string to float64',
   empty: {},
-  schema: { type: 'object', additionalProperties: { type: 'number' } },
   read: (raw) =>
     readMap(raw, 'map[string]float64', (item) => {
       if (item.type === 'int' || item.type === 'float') return Number(item.value);
@@ -112,7 +104,6 @@ export const numberMapKind: Kind<Readonly<Record<string, number>>> = {
 export const mapKind: Kind<Readonly<Record<string, unknown>>> = {
   label: 'JSON dict with string keys',
   empty: {},
-  schema: { type: 'object' },
   read: (raw) => readMap(raw, 'map[string]interface {}', plain),
 };
 
@@ -122,7 +113,6 @@ export type FirewallRule = Readonly<Record<string, unknown>>;
 export const ruleListKind: Kind<readonly FirewallRule[]> = {
   label: 'JSON list of JSON dict of JSON data to JSON data',
   empty: [],
-  schema: { type: 'array', items: { type: 'object', additionalProperties: { type: 'string' } } },
   read(raw) {
     if (raw.type === 'null') return [];
     const value = fromJsonText(raw, '[');

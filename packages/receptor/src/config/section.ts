@@ -23,11 +23,15 @@ export const GROUPS = {
 /** What is said of a field where it is declared. */
 export interface FieldOptions {
   readonly help?: string;
+  /** What there is to know besides, in whole sentences: for the reference page, as `--help` is the Go daemon's. */
+  readonly note?: string;
   /** The default, as one would type it. */
   readonly default?: string;
   readonly required?: true;
   /** A value without `name=` is for this field; so is a string in place of the section's map. */
   readonly bare?: true;
+  /** The Go daemon does not have it. */
+  readonly own?: true;
   /** The value, if any, is the `name` of a section of this kind. */
   readonly refersTo?: 'tls-server' | 'tls-client';
   /** Means nothing unless the section's field of this name is given too. */

@@ -6,9 +6,15 @@ export const controlService = defineSection({
   group: 'general',
   help: 'Runs a control service',
   fields: {
-    service: string('Receptor service name to listen on', { default: 'control' }),
+    service: string('Receptor service name to listen on', {
+      default: 'control',
+      note: 'At most 8 bytes; empty for no service on the mesh.',
+    }),
     filename: string('Specifies the filename of a local Unix socket to bind to the service.'),
-    permissions: int('Socket file permissions', { default: '0600' }),
+    permissions: int('Socket file permissions', {
+      default: '0600',
+      note: 'Octal with a leading zero: `660` without it is another mode.',
+    }),
     tls: string('Name of TLS server config for the Receptor listener', { refersTo: 'tls-server' }),
     tcplisten: string('Local TCP port or host:port to bind to the control service'),
     tcptls: string('Name of TLS server config for the TCP listener', {

@@ -2,6 +2,9 @@ import { hostname } from 'node:os';
 import { checkFirewallRules, checkIdleTimeout } from '../checks.js';
 import { bool, defineSection, ruleList, string } from '../section.js';
 
+const kubeVariable = (name: string): string =>
+  `Has no effect, as with the Go daemon; set the environment variable \`RECEPTOR_KUBE_${name}\` instead.`;
+
 export const node = defineSection({
   name: 'node',
   group: 'general',
@@ -10,15 +13,23 @@ export const node = defineSection({
   implicit: true,
   fields: {
     id: string('Node ID. Defaults to the local hostname.', { bare: true }),
-    datadir: string('Directory in which to store node data.', { default: '/tmp/receptor' }),
-    firewallrules: ruleList('Firewall rules, see documentation for syntax.'),
+    datadir: string('Directory in which to store node data.', {
+      default: '/tmp/receptor',
+      note: 'Units of work are in the directory of it that has the name of the node.',
+    }),
+    firewallrules: ruleList('Firewall rules, see documentation for syntax.', {
+      note:
+        'Each rule has an `action` (`accept`, `reject`, `drop`) and any of `fromnode`, `tonode`, `fromservice`, `toservice`; ' +
+        'a value between slashes, as `/a.*/`, is a regular expression for the whole name. The first rule that matches decides.',
+    }),
     maxidleconnectiontimeout: string(
       'Maximum duration with no traffic before a backend connection is timed out and refreshed.',
+      { note: 'Such as `1h20m30s`; at least `21s`, which is the default.' },
     ),
-    receptorkubesupportreconnect: string(),
-    receptorkubeclientsetqps: string(),
-    receptorkubeclientsetburst: string(),
-    receptorkubeclientsetratelimiter: string(),
+    receptorkubesupportreconnect: string(undefined, { note: kubeVariable('SUPPORT_RECONNECT') }),
+    receptorkubeclientsetqps: string(undefined, { note: kubeVariable('CLIENTSET_QPS') }),
+    receptorkubeclientsetburst: string(undefined, { note: kubeVariable('CLIENTSET_BURST') }),
+    receptorkubeclientsetratelimiter: string(undefined, { note: kubeVariable('CLIENTSET_RATE_LIMITER') }),
   },
   checks: {
     init: ({ id, firewallrules, maxidleconnectiontimeout }) =>
@@ -40,7 +51,7 @@ export const localOnly = defineSection({
   group: 'general',
   help: 'Runs a self-contained node with no backend',
   single: true,
-  fields: { local: bool() },
+  fields: { local: bool(undefined, { note: 'Has no effect; it is the section that counts.' }) },
 });
 
 export const version = defineSection({

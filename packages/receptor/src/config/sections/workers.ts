@@ -47,8 +47,13 @@ export const workKubernetes = defineSection({
     image: string('Container image to use for the worker pod'),
     command: string('Command to run in the container (overrides entrypoint)'),
     params: string('Command-line parameters to pass to the entrypoint'),
-    authmethod: string('One of: kubeconfig, incluster', { default: 'incluster' }),
-    kubeconfig: string('Kubeconfig filename (for authmethod=kubeconfig)'),
+    authmethod: string('One of: kubeconfig, incluster', {
+      default: 'incluster',
+      note: 'Or `runtime`: the kubeconfig comes with each submission.',
+    }),
+    kubeconfig: string('Kubeconfig filename (for authmethod=kubeconfig)', {
+      note: 'Without it, that of `KUBECONFIG` or `~/.kube/config`.',
+    }),
     pod: string('Pod definition filename, in json or yaml format'),
     allowruntimeauth: bool('Allow passing API parameters at runtime', { default: 'false' }),
     allowruntimecommand: bool('Allow specifying image & command at runtime', { default: 'false' }),
@@ -59,10 +64,16 @@ export const workKubernetes = defineSection({
     verifysignature,
     allowruntimekubeconfigfiles: bool(
       'Allow a kubeconfig submitted over TCP or the mesh to name files and programs of this host',
-      { default: 'false' },
+      { default: 'false', own: true },
     ),
-    failonnonzeroexit: bool('Fail a unit whose worker exits with a code other than 0', { default: 'false' }),
-    deleteorphanpods: bool('At start, delete pods whose unit of work is gone', { default: 'false' }),
+    failonnonzeroexit: bool('Fail a unit whose worker exits with a code other than 0', {
+      default: 'false',
+      own: true,
+    }),
+    deleteorphanpods: bool('At start, delete pods whose unit of work is gone', {
+      default: 'false',
+      own: true,
+    }),
   },
 });
 

@@ -19,6 +19,16 @@ export interface CommandWorkTypeOptions {
   graceMs?: number;
 }
 
+/** What a submit may say about its command, what that is, and the option of the work type that allows it. */
+export const COMMAND_PARAMETERS = {
+  params: {
+    allowedBy: 'allowRuntimeParams',
+    help: 'Parameters of the command, after those of the section; split as a shell does',
+  },
+} as const satisfies Readonly<
+  Record<string, { readonly allowedBy: keyof CommandWorkTypeOptions; readonly help: string }>
+>;
+
 /** Makes a work type that runs a command (reference: work, 3). */
 export function commandWorkType(options: CommandWorkTypeOptions): WorkType {
   const { workType, command, params = '', allowRuntimeParams = false, graceMs = GRACE_MS } = options;

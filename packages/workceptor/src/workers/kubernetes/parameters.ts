@@ -9,18 +9,42 @@ import type { KubernetesSettings } from './options.js';
 
 type Permission = 'allowRuntimeAuth' | 'allowRuntimeCommand' | 'allowRuntimeParams' | 'allowRuntimePod';
 
-/** What a submit may say about its pod, and what allows it; checked in this order. */
-const RUNTIME_PARAMETERS = {
-  kube_command: 'allowRuntimeCommand',
-  kube_image: 'allowRuntimeCommand',
-  kube_params: 'allowRuntimeParams',
-  kube_namespace: 'allowRuntimeAuth',
-  secret_kube_config: 'allowRuntimeAuth',
-  secret_kube_pod: 'allowRuntimePod',
-  pod_pending_timeout: 'allowRuntimeParams',
-} as const satisfies Record<string, Permission>;
+/**
+ * What a submit may say about its pod, what that is, and the option of the work type that allows it; checked in this
+ * order.
+ */
+export const KUBERNETES_PARAMETERS = {
+  kube_command: {
+    allowedBy: 'allowRuntimeCommand',
+    help: 'The command of the container, in place of `command`',
+  },
+  kube_image: { allowedBy: 'allowRuntimeCommand', help: 'The image of the container, in place of `image`' },
+  kube_params: {
+    allowedBy: 'allowRuntimeParams',
+    help: 'Parameters of the command, after those of `params`; split as a shell does',
+  },
+  kube_namespace: {
+    allowedBy: 'allowRuntimeAuth',
+    help: 'The namespace of the pod, in place of `namespace`',
+  },
+  secret_kube_config: {
+    allowedBy: 'allowRuntimeAuth',
+    help: 'The text of a kubeconfig, in place of the file of `kubeconfig`',
+  },
+  secret_kube_pod: {
+    allowedBy: 'allowRuntimePod',
+    help:
+      'The text of a pod, in JSON or YAML, in place of the file of `pod`; not together with `kube_image`, ' +
+      '`kube_command` or `kube_params`',
+  },
+  pod_pending_timeout: {
+    allowedBy: 'allowRuntimeParams',
+    help: 'How long the pod may be pending, such as `1h20m30s`; 0 or nothing is without limit',
+  },
+} as const satisfies Readonly<Record<string, { readonly allowedBy: Permission; readonly help: string }>>;
 
-type RuntimeParameter = keyof typeof RUNTIME_PARAMETERS;
+type RuntimeParameter = keyof typeof KUBERNETES_PARAMETERS;
+type Rule = (typeof KUBERNETES_PARAMETERS)[RuntimeParameter];
 
 const refused = (message: string): ReceptorError =>
   new ReceptorError('RECEPTOR_PARAMETER_NOT_ALLOWED', message);
@@ -64,9 +88,9 @@ export async function readParameters(
   const podFile = await readNamed('pod', settings.pod);
   const kubeconfigFile = await readNamed('kubeconfig', settings.kubeConfig);
   const given = {} as Record<RuntimeParameter, string>;
-  for (const [name, permission] of Object.entries(RUNTIME_PARAMETERS) as [RuntimeParameter, Permission][]) {
+  for (const [name, { allowedBy }] of Object.entries(KUBERNETES_PARAMETERS) as [RuntimeParameter, Rule][]) {
     given[name] = parameters[name] ?? '';
-    if (given[name] !== '' && !settings[permission]) throw refused(`${name} provided but not allowed`);
+    if (given[name] !== '' && !settings[allowedBy]) throw refused(`${name} provided but not allowed`);
   }
   if (settings.authMethod === 'runtime' && given.secret_kube_config === '') {
     throw wrong('param secret_kube_config must be provided if AuthMethod=runtime');
