@@ -1,0 +1,29 @@
+/**
+ * Remembers what was seen, for a while and up to a number, whichever ends first: two generations, of which the older is
+ * dropped when the younger is full or old. Nothing a peer sends can make it grow beyond that.
+ */
+export class Recent {
+  readonly #limit: number;
+  readonly #lifetime: number;
+  #young = new Set<string>();
+  #old = new Set<string>();
+  #turned = 0;
+
+  /** @param limit entries of a generation @param lifetime milliseconds an entry is remembered at least */
+  constructor(limit: number, lifetime: number) {
+    this.#limit = limit;
+    this.#lifetime = lifetime;
+  }
+
+  /** Adds it; whether it was there already. */
+  add(entry: string, now: number): boolean {
+    if (this.#young.size >= this.#limit || now - this.#turned > this.#lifetime) {
+      this.#old = this.#young;
+      this.#young = new Set();
+      this.#turned = now;
+    }
+    const seen = this.#young.has(entry) || this.#old.has(entry);
+    this.#young.add(entry);
+    return seen;
+  }
+}
