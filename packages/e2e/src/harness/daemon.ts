@@ -13,6 +13,8 @@ export interface DaemonProcess {
   readonly unitsDirectory: string;
   /** Everything it has logged. */
   log(): string;
+  /** Resolves when it has ended, with the signal that ended it. */
+  readonly ended: Promise<NodeJS.Signals | null>;
   /** Ends it as an operator would; resolves with its exit code. */
   stop(): Promise<number | null>;
   /** Ends it at once, as a crash would. */
@@ -53,6 +55,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess
     env: { ...process.env, ...options.env },
   });
   let log = '';
+  const ended = once(child, 'close').then(() => child.signalCode);
   await new Promise<void>((resolve, reject) => {
     const read = (chunk: Buffer) => {
       log += chunk.toString();
@@ -70,6 +73,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess
     socket,
     unitsDirectory: join(directory, 'data', nodeId),
     log: () => log,
+    ended,
     stop: async () => {
       await end(child, 'SIGTERM');
       return child.exitCode;

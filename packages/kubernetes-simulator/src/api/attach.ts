@@ -40,7 +40,7 @@ export const attach = async (call: Call): Promise<void> => {
     throw badRequest(
       `unable to upgrade: unable to negotiate protocol: client supports ${JSON.stringify(offered)}, server accepts ${JSON.stringify(PROTOCOLS)}`,
     );
-  const trouble = refusal(call, life, container);
+  const trouble = refusal(call, life, container) ?? (call.fault.unreachable ? 'no route to host' : undefined);
   // Only for v5 does the API server accept before it has asked the kubelet.
   if (trouble && protocol !== PROTOCOLS[0]) {
     call.record.status = 500;

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { mkdir, readdir, rm, rmdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -17,6 +17,8 @@ import { isUnitId, randomUnitId } from './unit-id.js';
 const KEEP_UP_MS = 1000;
 const REMOVE_ATTEMPTS = 3;
 const REMOVE_RETRY_MS = 1000;
+/** What the first status of every unit begins with. */
+const FIRST_WORDS = `{"State":${WorkState.Pending},"Detail":"${WAITING_FOR_INPUT}",`;
 
 /** What a {@link Workceptor} is made with. */
 export interface WorkceptorOptions {
@@ -307,10 +309,11 @@ function isDirectory(path: string): boolean {
   }
 }
 
-/** Whether a process has ended while it made this directory, before it gave out the ID. */
+/** Whether a process has ended while it made this directory, before the first status was whole and the ID given out. */
 function isUnborn(directory: string): boolean {
-  const names = readdirSync(directory);
-  return names.length === 1 && statSync(join(directory, STATUS_FILE)).size === 0;
+  if (readdirSync(directory).length > 1) return false;
+  const text = readFileSync(join(directory, STATUS_FILE), 'utf8');
+  return !text.endsWith('\n') && (text.startsWith(FIRST_WORDS) || FIRST_WORDS.startsWith(text));
 }
 
 /** Removes a unit's directory, which holds a few plain files as a rule; `rm` is for the exceptions. */

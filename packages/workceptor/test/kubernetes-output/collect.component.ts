@@ -204,6 +204,32 @@ describe('collectOutput', () => {
     await api.json({ method: 'DELETE', path: `${PODS}/${pod.name}` });
   });
 
+  it('fails clearly when the connection breaks before the first byte, which ends the input of the container', async () => {
+    cluster.faults.add('attach', { cutAfterStdin: 0 });
+    const path = join(directory, 'stdin');
+    writeFileSync(path, 'payload');
+    const pod = await startPod(async (io) => {
+      for await (const _ of io.stdin);
+      await new Promise((resolve) => setTimeout(resolve, 30_000));
+    });
+    const report = await collect(pod, { stdin: { path, size: 7 } });
+    expect(report.stdin).toBe('failed');
+    await api.json({ method: 'DELETE', path: `${PODS}/${pod.name}` });
+  });
+
+  it('sends the payload again when a connection was accepted that never led to the container', async () => {
+    cluster.faults.add('attach', { unreachable: true }, { times: 2 });
+    cluster.faults.add('attach', { hangUp: true }, { times: 1 });
+    const path = join(directory, 'stdin');
+    writeFileSync(path, 'payload');
+    const pod = await startPod(async (io) => {
+      for await (const chunk of io.stdin) await io.stdout(chunk as Buffer);
+    });
+    const report = await collect(pod, { stdin: { path, size: 7 } });
+    expect(report).toMatchObject({ stdin: 'sent', gaps: [] });
+    expect(stdout().toString()).toBe('payload');
+  });
+
   it('goes on where an earlier process stopped, at any moment', async () => {
     const text = variedText(300_000);
     const pod = await startPod(inPieces(text, 6_000, 20));

@@ -234,6 +234,16 @@ test('a status that cannot be read makes a failed unit, whose file stays as evid
   expect(log.lines.join()).toContain('due to read error');
 });
 
+test('a first status that was cut off is no unit: nobody knows its ID', async () => {
+  const whole = status(0, 'Waiting for Input Data').trim();
+  for (const size of [0, 3, whole.length - 1]) {
+    const directory = plant('Unborn12', whole.slice(0, size));
+    await reopen();
+    expect(node.list()).not.toHaveProperty('Unborn12');
+    expect(existsSync(directory)).toBe(false);
+  }
+});
+
 test('a status that is being rewritten in place is read when it is whole', async () => {
   const directory = plant('HalfDone', '');
   writeFileSync(join(directory, 'stdout'), '');

@@ -303,19 +303,29 @@ class Collector {
       stdin: this.stdinDue,
       signal,
     };
-    const connection = await openAttach(options.api, about, {
-      output: (channel, bytes) => {
-        brought = true;
-        this.lastAttach = this.clock.now();
-        this.step((now) => this.merge.onAttach(now, channel, bytes));
-      },
-      closed,
-    });
+    // From here on the container may be attached to; with `stdinOnce` its input then ends with the connection.
+    if (about.stdin) await writeMark(options.directory, 'sending');
+    let connection: AttachConnection;
+    try {
+      connection = await openAttach(options.api, about, {
+        output: (channel, bytes) => {
+          brought = true;
+          this.lastAttach = this.clock.now();
+          this.step((now) => this.merge.onAttach(now, channel, bytes));
+        },
+        closed,
+      });
+    } catch (error) {
+      if (about.stdin && !signal.aborted) await writeMark(options.directory, 'none');
+      throw error;
+    }
     this.connection = connection;
     this.step(() => {});
     try {
-      if (about.stdin) await this.deliverStdin(connection);
-      return { status: await end, brought };
+      if (about.stdin) await this.deliverStdin(connection, end);
+      const status = await end;
+      if (about.stdin && neverBegan(status)) await this.takeBackStdin();
+      return { status, brought };
     } finally {
       this.connection = undefined;
     }
@@ -336,18 +346,24 @@ class Collector {
     }
   }
 
-  private async deliverStdin(connection: AttachConnection): Promise<void> {
+  /** The payload went to a connection that never led to the container: it is due again. */
+  private async takeBackStdin(): Promise<void> {
+    await writeMark(this.options.directory, 'none');
+    this.stdin = 'none';
+    this.stdinDue = true;
+  }
+
+  private async deliverStdin(
+    connection: AttachConnection,
+    end: Promise<AttachStatus | undefined>,
+  ): Promise<void> {
     const { stdin, directory } = this.options;
     if (!stdin) return;
     try {
-      await writeMark(directory, 'sending');
       await sendStdin(connection.socket, stdin.path);
     } catch (error) {
       if (this.signal.aborted) throw error;
-      if (error instanceof StdinBroken && error.sent === 0) {
-        await writeMark(directory, 'none');
-        return;
-      }
+      if (error instanceof StdinBroken && neverBegan(await end)) return;
       // A container that ends does not take the rest, and has its own reasons.
       const grace = delay(this.clock, ENDED_GRACE_MS, this.signal);
       await Promise.race([this.options.ended, grace]);
@@ -366,6 +382,11 @@ class Collector {
     // Before v5 only the connection's end says that standard input is at its end (`stdinOnce`).
     if (!connection.socket.protocol.startsWith('v5')) connection.close();
   }
+}
+
+/** Whether a connection that was accepted says at its end that it never led to the container. */
+function neverBegan(status: AttachStatus | undefined): boolean {
+  return /unable to upgrade connection|error dialing backend/.test(status?.message ?? '');
 }
 
 /** Carries the report's error out of the attach loop. */

@@ -11,7 +11,7 @@ const STDIN_CHANNEL = 0;
 /** Channel of v5 that closes the one named in its only byte. */
 const CLOSE_CHANNEL = 255;
 
-/** `sending`: a part may have been delivered, and nobody can know which. */
+/** `sending`: a part, or the input's end alone, may have been delivered, and nobody can know which. */
 export type StdinMark = 'none' | 'sending' | 'sent';
 
 export async function readMark(directory: string): Promise<StdinMark> {
