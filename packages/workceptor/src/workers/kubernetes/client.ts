@@ -4,6 +4,7 @@ import { ReceptorError } from '@receptor/protocol';
 import { WebSocket } from 'ws';
 import { type CredentialSource, type Credentials, credentialSource } from './access/credentials.js';
 import type { ClusterAccess } from './access/kubeconfig.js';
+import { proxyAgent } from './access/proxy.js';
 import { ApiError, type ApiRequest, type KubernetesApi } from './api.js';
 import { connectionError, refusal } from './api-error.js';
 import { alwaysLimiter, type RateLimiter } from './rate-limit.js';
@@ -54,10 +55,11 @@ export function createClient(access: ClusterAccess, settings: ClientSettings = {
   async function agentFor(credentials: Credentials): Promise<http.Agent> {
     if (pool?.tlsId === credentials.tlsId) return pool.agent;
     if (pool) retire(pool.agent);
-    const options = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, ...credentials.tls };
+    const options = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS };
     let agent: http.Agent;
-    if (access.proxyUrl) agent = await proxyAgent(access, options);
-    else agent = secure ? new https.Agent(options) : new http.Agent(options);
+    // The cluster's authority and our certificate are no business of a proxy; requests bring them along.
+    if (access.proxyUrl) agent = await proxyAgent(access.proxyUrl, options);
+    else agent = secure ? new https.Agent({ ...options, ...credentials.tls }) : new http.Agent(options);
     pool = { agent, tlsId: credentials.tlsId };
     return agent;
   }
@@ -125,6 +127,7 @@ export function createClient(access: ClusterAccess, settings: ClientSettings = {
           ...(body ? { 'Content-Type': 'application/json', 'Content-Length': body.length } : {}),
         },
       });
+      call.once('proxyConnect', refuseByProxy(call));
       const timer = setTimeout(() => {
         call.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }));
       }, answerTimeoutMs);
@@ -203,6 +206,10 @@ export function createClient(access: ClusterAccess, settings: ClientSettings = {
           perMessageDeflate: false,
           handshakeTimeout: answerTimeoutMs,
           maxPayload: FRAME_LIMIT,
+          finishRequest: (call) => {
+            call.once('proxyConnect', refuseByProxy(call));
+            call.end();
+          },
         });
         const abandon = () => socket.terminate();
         signal.addEventListener('abort', abandon, { once: true });
@@ -244,18 +251,11 @@ export function createClient(access: ClusterAccess, settings: ClientSettings = {
 
 const aborted = (): ReceptorError => new ReceptorError('RECEPTOR_ABORTED', 'the request was cancelled');
 
-/** Only a cluster behind a proxy pays for client-node's KubeConfig, which knows the kinds of proxy. */
-async function proxyAgent(access: ClusterAccess, options: https.AgentOptions): Promise<http.Agent> {
-  const { KubeConfig } = await import('@kubernetes/client-node/dist/config.js');
-  const config = new KubeConfig();
-  const cluster = {
-    name: 'cluster',
-    server: access.server,
-    skipTLSVerify: access.skipTlsVerify || access.server.startsWith('http:'),
-    ...(access.proxyUrl ? { proxyUrl: access.proxyUrl } : {}),
+/** A proxy that does not connect us would be mistaken for the API: its answer is taken for that of the API. */
+function refuseByProxy(call: ClientRequest): (answer: { statusCode: number; statusText: string }) => void {
+  return ({ statusCode, statusText }) => {
+    if (statusCode === 200) return;
+    const message = `proxyconnect tcp: the proxy answered ${statusCode} ${statusText}`;
+    call.destroy(Object.assign(new Error(message), { code: 'EPROXY' }));
   };
-  config.loadFromClusterAndUser(cluster, { name: 'user' });
-  const request: https.RequestOptions = { ...options };
-  await config.applyToHTTPSOptions(request);
-  return request.agent as http.Agent;
 }

@@ -1,4 +1,5 @@
 import { findAccess } from './access/connect.js';
+import { proxyFromEnvironment } from './access/proxy.js';
 import { createClient, type KubernetesClient } from './client.js';
 import type { KubernetesContext } from './context.js';
 import type { KubernetesExtraData } from './extra-data.js';
@@ -13,5 +14,6 @@ export async function connect(
 ): Promise<KubernetesClient> {
   const { settings, env, limiter, serviceAccount } = context;
   const access = await findAccess(settings.authMethod, unit, env, serviceAccount);
-  return createClient(access, { limiter });
+  const proxyUrl = access.proxyUrl ?? proxyFromEnvironment(access.server, env);
+  return createClient(proxyUrl === undefined ? access : { ...access, proxyUrl }, { limiter });
 }

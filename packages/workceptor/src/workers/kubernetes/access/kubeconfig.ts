@@ -1,6 +1,7 @@
 import { isAbsolute, join } from 'node:path';
 import { ReceptorError } from '@receptor/protocol';
 import { readYaml } from '../yaml.js';
+import { checkProxy } from './proxy.js';
 
 /** Bytes that stand in the kubeconfig itself or in a file it names; a file is read anew when it is needed. */
 export type Material = { data: Buffer } | { file: string };
@@ -239,7 +240,8 @@ export function currentAccess(config: Kubeconfig): ClusterAccess {
   if (exec) access.exec = exec;
   if (provider) access.authProvider = provider;
   if (text(cluster['tls-server-name'])) access.tlsServerName = text(cluster['tls-server-name']);
-  if (text(cluster['proxy-url'])) access.proxyUrl = text(cluster['proxy-url']);
+  if (text(cluster['proxy-url']))
+    access.proxyUrl = checkProxy(text(cluster['proxy-url']), `cluster "${clusterName}"`);
   if (text(context?.namespace)) access.namespace = text(context?.namespace);
   if (text(user.token)) access.token = text(user.token);
   if (text(user.tokenFile)) access.tokenFile = text(user.tokenFile);
