@@ -4,7 +4,7 @@ import type { Configuration } from './config/arguments.js';
 import { type ConfigItem, checkItems, configError } from './config/item.js';
 import type { SectionName, Settings } from './config/sections/index.js';
 import { findLogLevel } from './config/sections/logging.js';
-import { nodeId } from './config/sections/node.js';
+import { kubernetesEnvironment, nodeId } from './config/sections/node.js';
 import { receptorCommands } from './control/commands/index.js';
 import { ControlServer } from './control/server.js';
 import { ControlService } from './control/service.js';
@@ -79,8 +79,9 @@ export async function startDaemon(
         );
     }
     dataLock = await lockData(workceptor.directory, log);
+    const about = { nodeId: node.id, kubernetesEnvironment: kubernetesEnvironment(settings), log };
     for (const item of items) {
-      const workType = workTypeOf(item, node.id, log);
+      const workType = workTypeOf(item, about);
       if (workType) workceptor.registerWorkType(workType);
     }
     node.changed();

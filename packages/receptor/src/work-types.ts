@@ -1,8 +1,19 @@
 import { commandWorkType, kubernetesWorkType, type Logger, type WorkType } from '@receptor/workceptor';
 import type { ConfigItem } from './config/item.js';
 
+/** What a work type needs to know of the node. */
+export interface WorkTypeSurroundings {
+  nodeId: string;
+  /** Variables that the configuration sets for work in Kubernetes. */
+  kubernetesEnvironment: Record<string, string>;
+  log: Logger;
+}
+
 /** The work type that a section of the configuration declares; undefined for other sections. */
-export function workTypeOf(item: ConfigItem, nodeId: string, log: Logger): WorkType | undefined {
+export function workTypeOf(
+  item: ConfigItem,
+  { nodeId, kubernetesEnvironment, log }: WorkTypeSurroundings,
+): WorkType | undefined {
   switch (item.section) {
     case 'work-command': {
       const { worktype, command, params, allowruntimeparams, verifysignature } = item.settings;
@@ -37,7 +48,7 @@ export function workTypeOf(item: ConfigItem, nodeId: string, log: Logger): WorkT
           deleteOrphanPods: settings.deleteorphanpods,
           verifySignature: settings.verifysignature,
         },
-        { nodeId, log },
+        { nodeId, log, env: { ...process.env, ...kubernetesEnvironment } },
       );
     }
     default:

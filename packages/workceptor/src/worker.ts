@@ -40,6 +40,11 @@ export interface UnitHandle {
   update(change: StatusChange): Promise<void>;
   /** Takes over the status that another process, such as a Go daemon's command runner, has written to the file. */
   refresh(): Promise<void>;
+  /**
+   * Remembers, durably, what the unit leaves outside of its directory and could not free yet; in words that only its
+   * work type has to understand. The node gives it to {@link WorkType.free}, whatever becomes of the unit.
+   */
+  leave(leftover: unknown): Promise<void>;
   /** Says that the output has grown, or is whole; whoever reads it live is woken. */
   outputChanged(): void;
 }
@@ -79,6 +84,12 @@ export interface WorkType {
   createWorker(unit: UnitHandle): Worker;
   /** ExtraData as replies may show it, without secrets. Default: unchanged. */
   redact?(extraData: unknown): unknown;
+  /**
+   * Frees what {@link UnitHandle.leave} was told of, however long that takes; called in the background, by each
+   * process of the node until it has resolved. What will never be freed is reported in the log, and given up.
+   * @param signal the process ends; what is left stays remembered
+   */
+  free?(leftover: unknown, signal: AbortSignal): Promise<void>;
   /**
    * Called once at start, in the background, when the node's units are known: looks for what units that are gone have
    * left outside, such as pods, and reports it in the log, or removes it where the configuration says so.

@@ -44,6 +44,8 @@ export class ApiServer {
       requestTimeout: 0,
     });
     this.#server.on('connection', (socket: Socket) => {
+      // One that was accepted at the moment the API vanished would keep `stop` waiting.
+      if (!this.#server.listening) socket.destroy();
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
     });
@@ -63,8 +65,9 @@ export class ApiServer {
     return `https://127.0.0.1:${this.#port}`;
   }
 
-  /** Listens; again on the same port after `stop`. */
+  /** Listens, if it does not yet; again on the same port after `stop`. */
   async listen(port = this.#port): Promise<void> {
+    if (this.#server.listening) return;
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen(port, '127.0.0.1', () => {

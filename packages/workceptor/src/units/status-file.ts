@@ -6,8 +6,8 @@ import type { UnitStatus, WorkState } from '@receptor/protocol';
 
 /** Name of the status file in a unit's directory (reference: work, 1.1). */
 export const STATUS_FILE = 'status';
-/** Where the next status is prepared; whatever a crash leaves there is worthless. */
-export const STATUS_ASIDE = 'status.new';
+/** What the name of a file in preparation has in addition; whatever a crash leaves there is worthless. */
+const ASIDE = '.new';
 
 // Reading or writing a few hundred bytes in the page cache takes microseconds, less than it takes to hand that to a thread; only
 // what waits for the disk goes to one.
@@ -84,12 +84,22 @@ export async function createStatus(directory: string, status: UnitStatus): Promi
  * @param durable whether it must outlast a loss of power, not only the end of the process.
  */
 export async function replaceStatus(directory: string, status: UnitStatus, durable: boolean): Promise<void> {
-  const aside = join(directory, STATUS_ASIDE);
+  await replaceFile(directory, STATUS_FILE, encodeStatus(status), durable);
+}
+
+/** Replaces a small file atomically, and durably where that is asked for. */
+export async function replaceFile(
+  directory: string,
+  name: string,
+  text: string,
+  durable: boolean,
+): Promise<void> {
+  const aside = join(directory, name + ASIDE);
   await withFile(aside, 'w', async (file) => {
-    writeFileSync(file, encodeStatus(status));
+    writeFileSync(file, text);
     if (durable) await syncData(file);
   });
-  renameSync(aside, join(directory, STATUS_FILE));
+  renameSync(aside, join(directory, name));
   if (durable) await withFile(directory, 'r', syncFile);
 }
 

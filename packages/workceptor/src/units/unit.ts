@@ -16,6 +16,7 @@ export class Unit implements UnitHandle {
   readonly stdinPath: string;
   readonly stdoutPath: string;
   readonly log: Logger;
+  readonly #keep: (id: string, workType: string, leftover: unknown) => Promise<void>;
   #status: UnitStatus;
   #departure: Departure | undefined;
   #saving: Promise<void> | undefined;
@@ -26,13 +27,21 @@ export class Unit implements UnitHandle {
   #foreign = false;
   readonly #listeners = new Set<() => void>();
 
-  constructor(directory: string, id: string, status: UnitStatus, log: Logger) {
+  /** @param keep see {@link UnitHandle.leave} */
+  constructor(
+    directory: string,
+    id: string,
+    status: UnitStatus,
+    log: Logger,
+    keep: (id: string, workType: string, leftover: unknown) => Promise<void>,
+  ) {
     this.id = id;
     this.directory = directory;
     this.stdinPath = join(directory, 'stdin');
     this.stdoutPath = join(directory, 'stdout');
     this.log = log;
     this.#status = status;
+    this.#keep = keep;
   }
 
   get status(): Readonly<UnitStatus> {
@@ -76,6 +85,10 @@ export class Unit implements UnitHandle {
     if (this.#departure || this.complete) return;
     this.#status = status;
     this.outputChanged();
+  }
+
+  leave(leftover: unknown): Promise<void> {
+    return this.#keep(this.id, this.#status.WorkType, leftover);
   }
 
   outputChanged(): void {

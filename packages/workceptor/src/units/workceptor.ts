@@ -8,6 +8,7 @@ import { type Logger, silentLogger } from '../logger.js';
 import { UnitResults } from '../results/unit-results.js';
 import type { Origin, Parameters, WorkType } from '../worker.js';
 import { Assignment } from './assignment.js';
+import { Housekeeping, LEFTOVERS_DIRECTORY } from './housekeeping.js';
 import { createStatus, readStatus, STATUS_FILE } from './status-file.js';
 import { Submission, WAITING_FOR_INPUT } from './submission.js';
 import { Unit } from './unit.js';
@@ -52,6 +53,7 @@ export class Workceptor {
   readonly #types = new Map<string, WorkType>();
   readonly #units = new Map<string, Assignment>();
   readonly #loading = new Map<string, Promise<Assignment | undefined>>();
+  readonly #housekeeping: Housekeeping;
   #keepingUp: NodeJS.Timeout | undefined;
   #state: 'new' | 'open' | 'closed' = 'new';
 
@@ -66,6 +68,12 @@ export class Workceptor {
     }
     this.directory = resolve(dataDir, nodeId);
     this.#log = logger;
+    this.#housekeeping = new Housekeeping({
+      directory: this.directory,
+      typeOf: (name) => this.#types.get(name),
+      isUnit: (id) => this.#units.has(id),
+      log: logger,
+    });
   }
 
   /**
@@ -79,6 +87,7 @@ export class Workceptor {
     }
     this.#types.set(type.name, type);
     for (const assignment of this.#units.values()) assignment.offer(type);
+    if (this.#state === 'open') this.#housekeeping.offer(type);
   }
 
   /** The work types, in order of registration. */
@@ -100,18 +109,13 @@ export class Workceptor {
   async open(): Promise<void> {
     if (this.#state !== 'new') throw new Error('a Workceptor is opened once');
     this.#state = 'open';
-    let entries: string[];
-    try {
-      entries = await readdir(this.directory);
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT') return;
-      throw error;
-    }
-    for (const entry of entries) {
+    for (const entry of await this.#entries()) {
       const found = await this.#locate(entry);
       // A submit that was refused, or that ended before its ID was given out, leaves this with the Go daemon.
       if (!found && isUnitId(entry)) await rmdir(join(this.directory, entry)).catch(() => undefined);
     }
+    await this.#housekeeping.open();
+    for (const type of this.#types.values()) this.#housekeeping.offer(type);
   }
 
   /** Lets go of all units. Running ones go on; a Workceptor that is opened on the same directory takes them up. */
@@ -119,6 +123,7 @@ export class Workceptor {
     this.#state = 'closed';
     clearInterval(this.#keepingUp);
     await Promise.allSettled(this.#loading.values());
+    await this.#housekeeping.close();
     await Promise.all([...this.#units.values()].map((assignment) => assignment.detach()));
     this.#units.clear();
   }
@@ -212,6 +217,16 @@ export class Workceptor {
     return assignment;
   }
 
+  /** What is in the node's directory and should be a unit; nothing where there is no directory yet. */
+  async #entries(): Promise<string[]> {
+    try {
+      return (await readdir(this.directory)).filter((name) => name !== LEFTOVERS_DIRECTORY);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return [];
+      throw error;
+    }
+  }
+
   /** Loads a unit from disk, once however often it is asked for. */
   async #locate(id: string): Promise<Assignment | undefined> {
     const known = this.#units.get(id) ?? this.#loading.get(id);
@@ -246,7 +261,7 @@ export class Workceptor {
       readable = false;
     }
     if (this.#state !== 'open') return undefined;
-    const assignment = new Assignment(new Unit(directory, id, status, this.#log));
+    const assignment = new Assignment(this.#unit(directory, id, status));
     this.#units.set(id, assignment);
     const type = readable ? this.#types.get(status.WorkType) : undefined;
     if (type) assignment.offer(type);
@@ -268,12 +283,16 @@ export class Workceptor {
       }
       try {
         await createStatus(directory, status);
-        return new Unit(directory, id, status, this.#log);
+        return this.#unit(directory, id, status);
       } catch (error) {
         await rm(directory, { recursive: true, force: true }).catch(() => undefined);
         throw error;
       }
     }
+  }
+
+  #unit(directory: string, id: string, status: UnitStatus): Unit {
+    return new Unit(directory, id, status, this.#log, (...about) => this.#housekeeping.keep(...about));
   }
 
   async #remove(unit: Unit): Promise<void> {

@@ -2,8 +2,28 @@ import { hostname } from 'node:os';
 import { checkFirewallRules, checkIdleTimeout } from '../checks.js';
 import { bool, defineSection, ruleList, string } from '../section.js';
 
-const kubeVariable = (name: string): string =>
-  `Has no effect, as with the Go daemon; set the environment variable \`RECEPTOR_KUBE_${name}\` instead.`;
+/** The keys that stand for variables of the environment (reference: kubernetes, 3.1). */
+const KUBERNETES_VARIABLES = {
+  receptorkubesupportreconnect: 'RECEPTOR_KUBE_SUPPORT_RECONNECT',
+  receptorkubeclientsetqps: 'RECEPTOR_KUBE_CLIENTSET_QPS',
+  receptorkubeclientsetburst: 'RECEPTOR_KUBE_CLIENTSET_BURST',
+  receptorkubeclientsetratelimiter: 'RECEPTOR_KUBE_CLIENTSET_RATE_LIMITER',
+} as const;
+
+/** The variables that the node's section sets for work in Kubernetes; they go before those of the process. */
+export function kubernetesEnvironment(
+  settings: Readonly<Record<keyof typeof KUBERNETES_VARIABLES, string>>,
+): Record<string, string> {
+  const keys = Object.keys(KUBERNETES_VARIABLES) as (keyof typeof KUBERNETES_VARIABLES)[];
+  return Object.fromEntries(
+    keys.filter((key) => settings[key] !== '').map((key) => [KUBERNETES_VARIABLES[key], settings[key]]),
+  );
+}
+
+const kubernetesKey = (name: keyof typeof KUBERNETES_VARIABLES) =>
+  string(undefined, {
+    note: `Goes before the environment variable \`${KUBERNETES_VARIABLES[name]}\`. The Go daemon heeds it in files of the map form only.`,
+  });
 
 export const node = defineSection({
   name: 'node',
@@ -26,10 +46,10 @@ export const node = defineSection({
       'Maximum duration with no traffic before a backend connection is timed out and refreshed.',
       { note: 'Such as `1h20m30s`; at least `21s`, which is the default.' },
     ),
-    receptorkubesupportreconnect: string(undefined, { note: kubeVariable('SUPPORT_RECONNECT') }),
-    receptorkubeclientsetqps: string(undefined, { note: kubeVariable('CLIENTSET_QPS') }),
-    receptorkubeclientsetburst: string(undefined, { note: kubeVariable('CLIENTSET_BURST') }),
-    receptorkubeclientsetratelimiter: string(undefined, { note: kubeVariable('CLIENTSET_RATE_LIMITER') }),
+    receptorkubesupportreconnect: kubernetesKey('receptorkubesupportreconnect'),
+    receptorkubeclientsetqps: kubernetesKey('receptorkubeclientsetqps'),
+    receptorkubeclientsetburst: kubernetesKey('receptorkubeclientsetburst'),
+    receptorkubeclientsetratelimiter: kubernetesKey('receptorkubeclientsetratelimiter'),
   },
   checks: {
     init: ({ id, firewallrules, maxidleconnectiontimeout }) =>

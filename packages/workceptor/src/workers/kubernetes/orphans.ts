@@ -1,5 +1,9 @@
-import type { Logger } from '../../logger.js';
-import type { KubernetesApi } from './api.js';
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { errorText } from '../../error-text.js';
+import { ApiError, type KubernetesApi } from './api.js';
+import { backoffMs, pause } from './backoff.js';
+import type { KubernetesClient } from './client.js';
 import { connect } from './connection.js';
 import type { KubernetesContext } from './context.js';
 import { type PodList, podPath } from './objects.js';
@@ -19,21 +23,41 @@ async function* podsOf(api: KubernetesApi, namespace: string, labels: string, si
   } while (next !== undefined);
 }
 
+/** How often the API is asked again that does not answer: first after so long, then ever more rarely. */
+const FIRST_WAIT_MS = 5_000;
+
 /**
- * Reports the pods of a work type whose unit is gone, and deletes them where `deleteorphanpods` says so. Looks where
- * the configuration leads: pods in a cluster or namespace that only a submit named are not found.
+ * Reports the pods of a work type whose unit is gone, and deletes them where `deleteorphanpods` says so; asks on while the
+ * API does not answer. Looks where the configuration leads: pods in a cluster or namespace that only a submit named
+ * are not found.
+ * @throws Error when the API refuses, or the configuration leads nowhere
  */
 export async function sweepOrphans(
   context: KubernetesContext,
   isUnit: (id: string) => boolean,
-  log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  const { settings, nodeId } = context;
-  const client = await connect(context, {
-    KubeConfig: await configured(context),
-    KubeNamespace: settings.namespace,
-  });
+  for (let failures = 1; ; failures++) {
+    try {
+      return await sweepOnce(context, isUnit, signal);
+    } catch (error) {
+      if (!(error instanceof ApiError) || !error.transient) throw error;
+      context.log.debug(
+        `Looking for orphan pods of ${context.settings.workType} again later: ${error.message}`,
+      );
+      await pause(error.retryAfterMs ?? backoffMs(failures, FIRST_WAIT_MS), signal);
+    }
+  }
+}
+
+async function sweepOnce(
+  context: KubernetesContext,
+  isUnit: (id: string) => boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const { settings, nodeId, log } = context;
+  const client = await connectAsConfigured(context);
+  if (!client) return;
   try {
     const namespace = settings.namespace || client.defaultNamespace;
     const labels = `${NODE_LABEL}=${labelValue(nodeId)},${WORK_TYPE_LABEL}=${labelValue(settings.workType)}`;
@@ -53,8 +77,17 @@ export async function sweepOrphans(
   }
 }
 
-async function configured({ settings }: KubernetesContext): Promise<string> {
-  if (settings.kubeConfig === '') return '';
-  const { readFile } = await import('node:fs/promises');
-  return readFile(settings.kubeConfig, 'utf8');
+/** A client as the configuration has it; undefined where only submits say which cluster it is. */
+async function connectAsConfigured(context: KubernetesContext): Promise<KubernetesClient | undefined> {
+  const { settings, log } = context;
+  const { kubeConfig: file, namespace, authMethod, allowRuntimeAuth } = settings;
+  const KubeConfig = file === '' ? '' : await readFile(file, 'utf8');
+  const from = file === '' ? {} : { KubeConfigDirectory: dirname(resolve(file)) };
+  try {
+    return await connect(context, { KubeConfig, KubeNamespace: namespace, ...from });
+  } catch (error) {
+    if (authMethod !== 'kubeconfig' || file !== '' || !allowRuntimeAuth) throw error;
+    log.debug(`No kubeconfig to look for orphan pods of ${settings.workType} with: ${errorText(error)}`);
+    return undefined;
+  }
 }

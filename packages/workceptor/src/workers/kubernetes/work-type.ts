@@ -46,11 +46,15 @@ export function kubernetesWorkType(
     },
     createWorker: (unit) => new LazyWorker(unit, context),
     redact: redactExtraData,
+    async free(leftover, signal) {
+      const { freePod } = await import('./leftover.js');
+      await freePod(context, leftover, signal);
+    },
     async sweep(isUnit, signal) {
       // Where only submits say which cluster it is, there is nowhere to look.
       if (settings.authMethod === 'runtime') return;
       const { sweepOrphans } = await import('./orphans.js');
-      await sweepOrphans(context, isUnit, log, signal);
+      await sweepOrphans(context, isUnit, signal);
     },
   };
 }

@@ -2,26 +2,21 @@ import { stat } from 'node:fs/promises';
 import { parseDurationMs, ReceptorError, WorkState } from '@receptor/protocol';
 import { errorText } from '../../error-text.js';
 import type { StatusChange, UnitHandle, Worker } from '../../worker.js';
-import { ApiError, type KubernetesApi } from './api.js';
-import { backoffMs, pause } from './backoff.js';
+import type { KubernetesApi } from './api.js';
 import type { KubernetesClient } from './client.js';
 import { connect } from './connection.js';
 import type { KubernetesContext } from './context.js';
-import { createPod } from './create-pod.js';
 import { type KubernetesExtraData, readExtraData } from './extra-data.js';
+import { deletePod, leftoverOf } from './leftover.js';
 import type { Ending, LifecycleRules } from './lifecycle.js';
-import { type Pod, podPath } from './objects.js';
 import { collectOutput } from './output/index.js';
-import { buildPod, labelValue, WORKER } from './pod.js';
+import { WORKER } from './pod.js';
 import { type Collect, runPod } from './pod-run.js';
-import { removePod } from './remove-pod.js';
+import { adoptPod, startPod } from './start-pod.js';
 import { PodCallback } from './tcp.js';
 
-/** How long a release waits for an API that does not answer. */
-const RELEASE_MS = 10_000;
-/** How long the pod of a cancelled unit is tried to be deleted, first while the caller waits, then in the background. */
-const CANCEL_MS = 2_000;
-const BACKGROUND_MS = 600_000;
+/** How long the deletion of a pod may take while somebody waits for it; then it is left to be done later. */
+const REMOVE_MS = 2_000;
 
 /** Runs a unit in a pod (reference: kubernetes; design: the Kubernetes worker). */
 export class KubernetesWorker implements Worker {
@@ -29,8 +24,8 @@ export class KubernetesWorker implements Worker {
   readonly #context: KubernetesContext;
   /** Ends the run: the unit goes on without us, or is cancelled. */
   readonly #stop = new AbortController();
-  /** Ends what still tries to delete the pod. */
-  readonly #background = new AbortController();
+  /** Ends what still tries to delete the pod: a later process will. */
+  readonly #detached = new AbortController();
   #extra: KubernetesExtraData;
   #client: KubernetesClient | undefined;
   #callback: PodCallback | undefined;
@@ -56,7 +51,7 @@ export class KubernetesWorker implements Worker {
     const tcp = settings.streamMethod === 'tcp';
     // What a pod of a Go daemon has had of its payload cannot be known; nor does a pod call back a second time.
     if ((tcp && this.#extra.PodName !== '') || (!ours && State !== WorkState.Running)) {
-      if (settings.deletePodOnRestart) await this.#remove(CANCEL_MS);
+      if (settings.deletePodOnRestart) await this.#remove(REMOVE_MS);
       throw new ReceptorError(
         'RECEPTOR_WORK_START_FAILED',
         tcp
@@ -71,23 +66,21 @@ export class KubernetesWorker implements Worker {
   async cancel(): Promise<void> {
     this.#stop.abort(new ReceptorError('RECEPTOR_ABORTED', 'the unit was cancelled'));
     await this.#run;
-    const removed = await this.#remove(CANCEL_MS);
+    await this.#remove(REMOVE_MS);
     await this.#update({ state: WorkState.Canceled, detail: 'Canceled' });
-    if (!removed) void this.#remove(BACKGROUND_MS);
-    else this.#close();
+    this.#close();
   }
 
   async release(): Promise<void> {
     this.#stop.abort(new ReceptorError('RECEPTOR_ABORTED', 'the unit was released'));
     await this.#run;
-    await this.#remove(RELEASE_MS);
-    this.#background.abort();
+    await this.#remove(REMOVE_MS);
     this.#close();
   }
 
   async detach(): Promise<void> {
     this.#stop.abort(new ReceptorError('RECEPTOR_ABORTED', 'the daemon lets go of the unit'));
-    this.#background.abort();
+    this.#detached.abort();
     this.#close();
     await this.#run;
   }
@@ -132,10 +125,10 @@ export class KubernetesWorker implements Worker {
       };
     }
     if (signal.aborted) return;
-    const gone = !ending.removePod || (await this.#remove(CANCEL_MS));
+    if (ending.removePod) await this.#remove(REMOVE_MS).catch((error: unknown) => this.#complain(error));
     if (signal.aborted) return;
     // A name without a pod helps nobody.
-    if (gone && this.#extra.PodUID === '') this.#extra.PodName = '';
+    if (this.#removed && this.#extra.PodUID === '') this.#extra.PodName = '';
     const { report } = ending;
     this.#extra.ExitCode = ending.exitCode;
     this.#extra.Reason = ending.reason;
@@ -144,8 +137,11 @@ export class KubernetesWorker implements Worker {
     if (ending.state === WorkState.Failed) this.#unit.log.error(`Unit ${this.#unit.id}: ${ending.detail}`);
     await this.#update({ state: ending.state, detail: ending.detail });
     this.#unit.outputChanged();
-    if (!gone) void this.#remove(BACKGROUND_MS);
-    else this.#close();
+    this.#close();
+  }
+
+  #complain(error: unknown): void {
+    this.#unit.log.error(`Unit ${this.#unit.id}: ${errorText(error)}`);
   }
 
   async #untilEnd(api: KubernetesApi, foreign: boolean): Promise<Ending> {
@@ -153,8 +149,19 @@ export class KubernetesWorker implements Worker {
     const { size } = await stat(this.#unit.stdinPath);
     const tcp = settings.streamMethod === 'tcp';
     if (tcp && size === 0) throw new Error('Error opening stdin file: file is empty');
-    if (foreign) await this.#adopt(api);
-    else if (this.#extra.PodUID === '') await this.#create(api);
+    const about = {
+      context: this.#context,
+      unit: this.#unit,
+      api,
+      extra: this.#extra,
+      signal: this.#stop.signal,
+    };
+    if (foreign) await adoptPod(about);
+    else if (this.#extra.PodUID === '') {
+      if (tcp) this.#callback = await PodCallback.listen();
+      const environment = this.#callback ? { environment: this.#callback.environment } : {};
+      await startPod({ ...about, ...environment, report: (change) => void this.#update(change) });
+    }
     const { PodName: podName, PodUID: uid, KubeNamespace: namespace, PodPendingDeadline } = this.#extra;
     const rules: LifecycleRules = {
       podName,
@@ -199,108 +206,20 @@ export class KubernetesWorker implements Worker {
     });
   }
 
-  /** Creates the pod, or finds the one an earlier process created. */
-  async #create(api: KubernetesApi): Promise<void> {
-    const { settings, nodeId, habits } = this.#context;
-    const extra = this.#extra;
-    const timeout = deadlineSignal(extra.PodPendingDeadline);
-    try {
-      if (settings.streamMethod === 'tcp') this.#callback = await PodCallback.listen();
-      const pod = buildPod({
-        image: extra.Image,
-        command: extra.Command,
-        params: extra.Params,
-        document: extra.KubePod,
-        namespace: extra.KubeNamespace,
-        workType: settings.workType,
-        nodeId,
-        unitId: this.#unit.id,
-        ...(this.#callback ? { environment: this.#callback.environment } : {}),
-      });
-      extra.KubeNamespace = pod.metadata?.namespace ?? extra.KubeNamespace;
-      const created = await createPod({
-        api,
-        pod,
-        name: extra.PodName,
-        persistName: async (name) => {
-          extra.PodName = name;
-          // Without this on disk a pod could be created that nobody finds again.
-          await this.#unit.update({ extraData: { ...extra }, durable: true });
-        },
-        signal: timeout ? AbortSignal.any([this.#stop.signal, timeout]) : this.#stop.signal,
-        tries: habits.tries,
-        firstWaitMs: habits.firstWaitMs,
-        onRetry: (why) => void this.#update({ detail: `Connecting to Kubernetes; will try again: ${why}` }),
-      });
-      extra.PodName = created.metadata?.name ?? extra.PodName;
-      extra.PodUID = created.metadata?.uid ?? '';
-      await this.#unit.update({ detail: 'Pod created', extraData: { ...extra }, durable: true });
-    } catch (error) {
-      if (this.#stop.signal.aborted) throw error;
-      const why = timeout?.aborted ? 'timed out waiting for the condition' : errorText(error);
-      throw new Error(`Error creating pod: ${why}`, { cause: error });
+  /**
+   * Deletes the pod, if there is one. What takes longer than so long, or is refused, is left to be done later.
+   * @throws Error when even that could not be written down
+   */
+  async #remove(budgetMs: number): Promise<void> {
+    const leftover = this.#removed ? undefined : leftoverOf(this.#unit.id, this.#extra);
+    if (!leftover) return;
+    const signal = AbortSignal.any([this.#detached.signal, AbortSignal.timeout(budgetMs)]);
+    const why = await deletePod(this.#context, leftover, { signal, refusals: 1, client: this.#client });
+    if (why !== undefined) {
+      if (this.#detached.signal.aborted) return;
+      this.#unit.log.warning(`Error deleting pod ${leftover.PodName}: ${why}. It will be tried again`);
+      await this.#unit.leave(leftover);
     }
+    this.#removed = true;
   }
-
-  /** Learns the UID of a pod that a Go daemon created. */
-  async #adopt(api: KubernetesApi): Promise<void> {
-    const { PodName: name, KubeNamespace: namespace } = this.#extra;
-    if (name === '') throw new Error('Error creating pod: the unit has no pod');
-    const { habits } = this.#context;
-    for (let failures = 1; this.#extra.PodUID === ''; failures++) {
-      try {
-        const pod = await api.json<Pod>({ path: podPath(namespace, name), signal: this.#stop.signal });
-        this.#extra.PodUID = pod.metadata?.uid ?? '';
-        await this.#unit.update({ extraData: { ...this.#extra }, durable: true });
-        return;
-      } catch (error) {
-        if (!(error instanceof ApiError) || !error.transient) {
-          throw new Error(`Error getting pod ${namespace}/${name}. Error: ${errorText(error)}`, {
-            cause: error,
-          });
-        }
-        await pause(Math.min(backoffMs(failures, habits.firstWaitMs), 15_000), this.#stop.signal);
-      }
-    }
-  }
-
-  /** Deletes the pod, if there is one; tries again for so long. Returns whether nothing is left to do. */
-  async #remove(budgetMs: number): Promise<boolean> {
-    const { PodName: name, PodUID: uid, KubeNamespace: namespace } = this.#extra;
-    if (this.#removed || name === '') return true;
-    const signal = AbortSignal.any([this.#background.signal, AbortSignal.timeout(budgetMs)]);
-    const what = { namespace, name, uid, unit: labelValue(this.#unit.id) };
-    for (let failures = 1; ; failures++) {
-      try {
-        this.#client ??= await connect(this.#context, this.#extra);
-        await removePod(this.#client, what, signal);
-        this.#removed = true;
-        return true;
-      } catch (error) {
-        // Only silence is worth another try: what is refused will be refused again.
-        const passing = error instanceof ApiError && error.transient;
-        const retry = passing ? (error.retryAfterMs ?? Math.min(backoffMs(failures, 500), 30_000)) : 0;
-        const again = passing && (await paused(retry, signal));
-        if (again) continue;
-        if (!this.#background.signal.aborted) {
-          this.#unit.log.error(`Error deleting pod ${name}: ${errorText(error)}`);
-        }
-        return !signal.aborted;
-      }
-    }
-  }
-}
-
-/** Whether a pause came to its end. */
-const paused = (ms: number, signal: AbortSignal): Promise<boolean> =>
-  pause(ms, signal).then(
-    () => true,
-    () => false,
-  );
-
-/** A signal for a moment; undefined where there is none. */
-function deadlineSignal(deadline: string | undefined): AbortSignal | undefined {
-  if (deadline === undefined) return undefined;
-  const left = Date.parse(deadline) - Date.now();
-  return AbortSignal.timeout(Math.min(Math.max(left, 0), 0x7fffffff));
 }
