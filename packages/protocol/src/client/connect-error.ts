@@ -11,10 +11,10 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^CERT_NOT_YET_VALID$/, "the server's certificate is not valid yet"],
   [
     /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_)/,
-    "the server's certificate is not signed by a trusted authority",
+    "the server's certificate is not signed by a trusted authority (--rootcas)",
   ],
   [/^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/, 'the server does not speak TLS there'],
-  [/_ALERT_CERTIFICATE_REQUIRED$/, 'the server wants a certificate of the client'],
+  [/_ALERT_CERTIFICATE_REQUIRED$/, 'the server wants a certificate of the client (--cert and --key)'],
   [/_ALERT_(?:HANDSHAKE_FAILURE|PROTOCOL_VERSION)$/, 'the server refused the TLS handshake'],
   [/_ALERT_CERTIFICATE_EXPIRED$/, "the client's certificate has expired"],
   [
@@ -23,7 +23,10 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   ],
   [/^ERR_OSSL_X509_KEY_VALUES_MISMATCH$/, 'the key does not belong to the certificate'],
   [/^(?:ERR_OSSL_PEM_|ERR_OSSL_UNSUPPORTED)/, 'a certificate or key file has no PEM text that can be used'],
-  [/^RECEPTOR_CONNECTION_LOST$/, 'the connection was closed before the node said who it is'],
+  [
+    /^RECEPTOR_CONNECTION_LOST$/,
+    'the server closed the connection at once; it may want another certificate (--cert and --key)',
+  ],
 ];
 
 interface Cause {

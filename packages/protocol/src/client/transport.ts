@@ -40,7 +40,11 @@ export async function openTransport(
   if (address.kind === 'unix' && !existsSync(address.path))
     throw new ReceptorError('RECEPTOR_CONNECT_FAILED', `Socket path does not exist: ${address.path}`);
   try {
-    if (address.kind === 'tls') return await connected(await startTls(address, tls), 'secureConnect', signal);
+    if (address.kind === 'tls') {
+      const socket = await connected(await startTls(address, tls), 'secureConnect', signal);
+      // An alert after the handshake is told and then forgotten; destroyed with it, a stream keeps it.
+      return socket.on('error', (alert) => void socket.destroy(alert));
+    }
     const where =
       address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
     return await connected(connect({ ...where, allowHalfOpen: true }), 'connect', signal);
