@@ -34,6 +34,14 @@ export interface Daemon {
   close(): Promise<void>;
 }
 
+/** Sections that give a node something to do. */
+const OCCUPATIONS: ReadonlySet<SectionName> = new Set([
+  'tcp-listener',
+  'tcp-peer',
+  'control-service',
+  'local-only',
+]);
+
 /**
  * Puts a configuration in force. Control services answer when the whole of it is, whatever the order of its sections:
  * locks first, so that a second daemon touches nothing; then work types, backends and units; the sockets last.
@@ -57,6 +65,7 @@ export async function startDaemon(
   const commands = receptorCommands({ node, workceptor, log, dial: (id, service) => node.dial(id, service) });
   const control = new ControlServer({ nodeId: node.id, log, commands });
 
+  const idle = !items.some((item) => OCCUPATIONS.has(item.section));
   const services: ControlService[] = [];
   let backends: Listener[] = [];
   let dataLock: FileLock | undefined;
@@ -89,20 +98,19 @@ export async function startDaemon(
     await workceptor.open();
     for (const service of services) await service.listen();
     for (const each of controlItems) log.info(`Running control service ${each.service}`);
-    log.info('Initialization complete');
+    if (!idle) log.info('Initialization complete');
   } catch (error) {
     await close();
     throw error;
   }
 
-  const kept = ['tcp-listener', 'tcp-peer', 'control-service', 'local-only'];
   let closing: Promise<void> | undefined;
   return {
     nodeId: node.id,
     control,
     workceptor,
     addresses: services.flatMap((service) => service.addresses),
-    idle: !items.some((item) => kept.includes(item.section)),
+    idle,
     close: () => {
       closing ??= close();
       return closing;

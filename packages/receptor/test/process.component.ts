@@ -69,6 +69,18 @@ describe('a daemon whose output goes nowhere', () => {
   });
 });
 
+describe('a node with nothing but local-only', () => {
+  it('runs until it is told to end', async () => {
+    const { child, seen, closed } = launch('pipe', '--local-only');
+    await vi.waitFor(() => expect(seen.output).toContain('Initialization complete'), 10_000);
+    // What has nothing left to wait for would be gone with this.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(child.exitCode).toBeNull();
+    child.kill('SIGINT');
+    expect((await closed)[0]).toBe(0);
+  });
+});
+
 describe('what is wrong with the configuration', () => {
   it('is one line on the standard output, and exit code 1', async () => {
     const { seen, closed } = launch('pipe', '--tcp-listener', 'port=0', 'tls=nope');

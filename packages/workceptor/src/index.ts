@@ -16,5 +16,5 @@ export {
 export type { CommandExtraData } from './workers/command/command-worker.js';
 export type { KubernetesExtraData } from './workers/kubernetes/extra-data.js';
 export type { KubernetesWorkTypeOptions } from './workers/kubernetes/options.js';
-export { KUBERNETES_PARAMETERS } from './workers/kubernetes/parameters.js';
+export { KUBERNETES_PARAMETERS } from './workers/kubernetes/runtime-parameters.js';
 export { type KubernetesEnvironment, kubernetesWorkType } from './workers/kubernetes/work-type.js';

@@ -95,9 +95,10 @@ function defaultValue({ kind, default: value }: Field<unknown>): unknown {
  * @throws ReceptorError `RECEPTOR_CONFIG_INVALID`
  */
 export function checkItems(items: readonly ConfigItem[]): void {
+  const there: ReadonlySet<string> = new Set(items.map(({ section }) => section));
   for (const phase of PHASES) {
     for (const item of items) {
-      const problem = findSection(item.section)?.checks?.[phase]?.(item.settings);
+      const problem = findSection(item.section)?.checks?.[phase]?.(item.settings, there);
       if (problem !== undefined) throw configError(problem + describePosition(item.at));
       if (phase === 'run') checkReferences(item, items);
     }

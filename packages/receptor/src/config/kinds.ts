@@ -59,6 +59,8 @@ export const floatKind: Kind<number> = {
     if (raw.type === 'string') {
       const value = parseFloating(raw.value);
       if (value === undefined) throw goNumberError('ParseFloat', raw.value, 'invalid syntax');
+      if (!Number.isFinite(value) && /[0-9]/.test(raw.value))
+        throw goNumberError('ParseFloat', raw.value, 'value out of range');
       return value;
     }
     if (raw.type === 'int' || raw.type === 'float') return Number(raw.value);

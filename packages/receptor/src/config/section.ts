@@ -85,13 +85,13 @@ export interface Section<N extends string = string, F extends Fields = Fields> {
   /** Must be the only section. */
   readonly exclusive?: true;
   /**
-   * What can be told to be wrong from the section alone, by the phase in which the Go daemon finds it.
-   * Each returns the message, or undefined.
+   * What can be told to be wrong from the configuration alone, by the phase in which the Go daemon finds it.
+   * Each returns the message, or undefined. `there` are the names of all sections of the configuration.
    */
   readonly checks?: {
     init?(settings: SettingsOf<F>): string | undefined;
     prepare?(settings: SettingsOf<F>): string | undefined;
-    run?(settings: SettingsOf<F>): string | undefined;
+    run?(settings: SettingsOf<F>, there: ReadonlySet<string>): string | undefined;
   };
 }
 

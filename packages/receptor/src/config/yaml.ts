@@ -9,7 +9,7 @@ import {
   parseAllDocuments,
 } from 'yaml';
 import { parseFloating, parseInteger } from './numbers.js';
-import type { Position, Raw } from './raw.js';
+import { type Position, type Raw, text } from './raw.js';
 
 /** What was read of a YAML file. */
 export interface YamlFile {
@@ -106,6 +106,8 @@ class Reader {
     const merged = new Map<string, readonly [Raw, Raw]>();
     for (const item of items) {
       const key = this.read(item.key);
+      if (key.type === 'list' || key.type === 'map')
+        throw new YamlError(`yaml: invalid map key: ${text(key)}`, key.at ?? {});
       const value = this.read(item.value);
       if (key.type === 'string' && key.value === '<<' && isScalar(item.key) && item.key.type === 'PLAIN') {
         for (const entry of mergeEntries(value)) merged.set(identity(entry[0]), entry);

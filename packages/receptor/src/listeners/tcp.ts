@@ -73,9 +73,9 @@ function splitAddress(address: string): { host: string; port: number } {
   if (bracketed === null && host.includes(':'))
     throw failure(`address ${address}: too many colons in address`);
   const text = address.slice(colon + 1);
-  if (!/^[0-9]*$/.test(text)) throw failure(`lookup tcp/${text}: unknown port`);
+  if (!/^[+-]?[0-9]*$/.test(text)) throw failure(`lookup tcp/${text}: unknown port`);
   const port = Number(text);
-  if (port > 65535) throw failure(`address ${text}: invalid port`);
+  if (!(port >= 0 && port <= 65535)) throw failure(`address ${text}: invalid port`);
   return { host, port };
 }
 

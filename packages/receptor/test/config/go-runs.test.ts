@@ -39,7 +39,6 @@ const AT_RUN_TIME = [
   'error listening on TCP socket',
   'is already listening',
   'already registered',
-  'public key is not specified',
   'does not exist\n',
   'error preparing tls server config: open nope',
   'error accessing kubeconfig file',

@@ -242,6 +242,7 @@ describe('the daemon as a process', () => {
     expect(await daemon.ended).toEqual({ code: 1, signal: null });
     expect(daemon.seen.output).toMatch(/^WARNING .* Nothing to do - no backends are running\.$/m);
     expect(daemon.seen.output).toContain('Run receptor --help for command line instructions.\n');
+    expect(daemon.seen.output).not.toContain('Initialization complete');
   });
 
   it('leaves no handle behind: a program that starts and closes one ends by itself', async () => {

@@ -35,6 +35,12 @@ export const workCommand = defineSection({
     allowruntimeparams: bool('Allow users to add more parameters', { default: 'false' }),
     verifysignature,
   },
+  checks: {
+    run: (settings, there) =>
+      settings.verifysignature && !there.has('work-verification')
+        ? `VerifySignature for work command '${settings.worktype}' is true, but the work verification public key is not specified`
+        : undefined,
+  },
 });
 
 export const workKubernetes = defineSection({

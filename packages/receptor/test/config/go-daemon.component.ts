@@ -1,0 +1,213 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type GoRun, runs } from '../go-runs.js';
+
+type Case = Pick<GoRun, 'args' | 'files'>;
+
+const LOCAL = ['--node', 'id=foo', '--local-only'];
+const LISTENER = ['--node', 'id=foo', '--tcp-listener', 'port=0'];
+const file = (text: string): Case => ({ args: ['-c', 'c.yml'], files: { 'c.yml': text } });
+const inFile = (text: string): Case => file(`- node: {id: foo}\n- local-only\n${text}\n`);
+
+/** What the recorded runs leave out. */
+const MORE: readonly Case[] = [
+  ...[
+    ['-h'],
+    ['--HELP'],
+    ['--node', '--help'],
+    ['--bogus', '--help'],
+    ['x', '--version'],
+    ['---node'],
+    ['-'],
+    ['--'],
+    ['--config'],
+    ['--config', ''],
+    ['-c', '.'],
+    ['-c', 'c.yml/x'],
+    [...LOCAL, '='],
+    [...LOCAL, '--log-level', ''],
+    [...LOCAL, '--log-level', 'level='],
+    [...LOCAL, '--LOG-LEVEL', 'LEVEL=Error'],
+    [...LOCAL, '--log-level', 'info', 'debug'],
+    [...LOCAL, '--local-only'],
+    [...LOCAL, '--work-command'],
+    [...LOCAL, '--work-command', 'cat'],
+    [...LISTENER, 'port=1'],
+    [...LISTENER, 'port='],
+    [...LISTENER, 'port=99999'],
+    [...LISTENER, 'port=-1'],
+    [...LISTENER, 'port=9223372036854775808'],
+    [...LISTENER, 'port=0b1x'],
+    [...LISTENER, 'port=1_0'],
+    [...LISTENER, 'cost='],
+    [...LISTENER, 'cost=0'],
+    [...LISTENER, 'cost=nan'],
+    [...LISTENER, 'cost=1e400'],
+    [...LISTENER, 'cost=-inf'],
+    [...LISTENER, 'port=+0'],
+    [...LISTENER, 'cost=a"b'],
+    [...LISTENER, 'nodecost='],
+    [...LISTENER, 'nodecost={'],
+    [...LISTENER, 'nodecost={a'],
+    [...LISTENER, 'nodecost={"a":}'],
+    [...LISTENER, 'nodecost={"a":"x"}'],
+    [...LISTENER, 'nodecost=abc'],
+    [...LISTENER, 'allowedpeers=["a"'],
+    [...LISTENER, 'allowedpeers=[a]'],
+    [...LISTENER, 'allowedpeers={"a":1}'],
+    [...LISTENER, 'tls=nope'],
+    ['--node', 'id=foo', '--tcp-peer', 'host:1:2'],
+    ['--node', 'id=foo', '--tcp-peer', '[::1'],
+    ['--node', 'id=foo', '--tcp-peer', '[::1]'],
+    ['--node', 'id=foo', '--tcp-peer', 'localhost:1', 'tls=nope'],
+    ['--node', 'id=foo', '--tcp-peer', 'localhost:1', 'redial=Ja'],
+    ['--node', 'id=foo', 'firewallrules=[{"action":"accept"}]', '--local-only'],
+    [...LOCAL, '--control-service', 'service=', 'filename='],
+    [...LOCAL, '--control-service', 'tls=nope'],
+    [...LOCAL, '--control-service', 'tcptls=nope'],
+    [...LOCAL, '--control-service', 'tcplisten=0', 'tcptls=nope'],
+    [...LOCAL, '--control-service', 'tcplisten=localhost:x'],
+    [...LOCAL, '--control-service', 'filename=a.sock', 'permissions=abc'],
+    [...LOCAL, '--tls-client', 'name=a', 'cert=', 'key=b'],
+    [...LOCAL, '--cert-makereq', 'commonname=a', 'outreq=b'],
+  ].map((args) => ({ args, files: null })),
+  { args: ['-c', 'c.yml', '--node', 'id=bar'], files: { 'c.yml': '- node: foo\n- local-only\n' } },
+  { args: ['--node', 'id=bar', '-c', 'c.yml'], files: { 'c.yml': '- node: foo\n- local-only\n' } },
+  { args: ['-c', 'c.yml', '-c', 'd.yml'], files: { 'c.yml': '- node: foo\n', 'd.yml': '- local-only\n' } },
+  file('- node: foo\n- local-only\n---\n- bogus\n'),
+  file('# nothing\n'),
+  file('foo'),
+  file('5'),
+  file('{}'),
+  file('[]'),
+  file('- \n- local-only'),
+  file('- {}\n'),
+  file('- [local-only]\n'),
+  file('- "local-only"\n- node: foo\n'),
+  file('- &a local-only\n- node: {id: foo}\n- *a\n'),
+  file('- node: &n {id: foo}\n- local-only\n- log-level: {<<: {level: debug}}\n'),
+  inFile('- log-level: yes'),
+  inFile('- log-level: {level: [debug]}'),
+  inFile('- log-level: {LEVEL: debug}'),
+  inFile('- tcp-listener: {port: 0o17}'),
+  inFile('- tcp-listener: {port: 017}'),
+  inFile('- tcp-listener: {port: "017"}'),
+  inFile('- tcp-listener: {port: yes}'),
+  inFile('- tcp-listener: {port: 0, cost: "1.5"}'),
+  inFile('- tcp-listener: {port: 0, cost: abc}'),
+  inFile('- tcp-listener: {port: 0, cost: yes}'),
+  inFile('- tcp-listener: {port: 0, nodecost: {a: 1, b: 2.5}}'),
+  inFile('- tcp-listener: {port: 0, nodecost: {a: x}}'),
+  inFile('- tcp-listener: {port: 0, nodecost: [a]}'),
+  inFile('- tcp-listener: {port: 0, allowedpeers: a}'),
+  inFile('- tcp-listener: {port: 0, allowedpeers: [a, b]}'),
+  inFile('- tcp-listener: {port: 0, allowedpeers: {a: b}}'),
+  inFile('- tcp-listener: {port: 0, allowedpeers: }'),
+  inFile('- control-service: {filename: a.sock, tls: nope}'),
+  inFile('- control-service: {filename: a.sock, permissions: 0o600}'),
+  inFile('- work-command: {worktype: a, command: b, allowruntimeparams: on}'),
+  inFile('- work-command: {worktype: a, command: b, allowruntimeparams: "on"}'),
+  inFile('- work-command: {worktype: a, command: b, allowruntimeparams: 1}'),
+  inFile('- work-command: {worktype: a, command: b, params: 5}'),
+  inFile('- work-command: {worktype: a, command: b, params: null}'),
+  inFile('- work-command: [a, b]'),
+  inFile('- work-command: x'),
+  inFile('- ? [a]\n  : b'),
+];
+
+/** Where we are stricter than the Go daemon, or say more, and why. */
+const DIFFERENT: Readonly<Record<string, string>> = {
+  // Go takes a cost that is no number.
+  '--node id=foo --tcp-listener port=0 cost=nan': 'Error: connection cost must be positive',
+  // Go runs two nodes in one here, and refuses it the other way round.
+  '--node id=bar -c c.yml "- node: foo\\n- local-only\\n"':
+    'Error: error loading config file: only one node directive is allowed',
+  // Go cannot read its own notation of rules on the command line.
+  '--node id=foo firewallrules=[{"action":"accept"}] --local-only': '',
+  '-c c.yml "- node: {id: foo}\\n- local-only\\n- ? [a]\\n  : b\\n"':
+    'Error: error loading config file: yaml: invalid map key: ["a"] (c.yml:3:5)',
+};
+
+const title = ({ args, files }: Case): string =>
+  [
+    args.join(' ') || '(no arguments)',
+    ...Object.values(files ?? {}).map((text) => JSON.stringify(text)),
+  ].join(' ');
+
+/** Go lists what is missing in any order. */
+const inOrder = (text: string): string =>
+  text.replace(/(?<=missing: )[a-z, ]+/, (names) => names.split(', ').sort().join(', '));
+
+interface Outcome {
+  readonly exit: number | 'runs';
+  /** What it says is wrong, or whatever else it says before it ends. */
+  readonly says: string;
+}
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'receptor-go-'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** Long enough to start on a busy machine; only a daemon that says nothing is waited for so long. */
+const SILENCE_MS = 3000;
+
+/** Runs a daemon until it ends, or runs. */
+function outcome(command: readonly string[], { args, files }: Case): Promise<Outcome> {
+  const place = mkdtempSync(join(directory, 'run-'));
+  for (const [name, text] of Object.entries(files ?? {})) writeFileSync(join(place, name), text);
+  const [program = '', ...first] = command;
+  const child = spawn(program, [...first, ...args], {
+    cwd: place,
+    env: { ...process.env, TMPDIR: place, HOME: place },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let said = '';
+  let runs = false;
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      runs = true;
+      child.kill('SIGKILL');
+    };
+    const timer = setTimeout(stop, SILENCE_MS);
+    child.stdout.on('data', (chunk) => {
+      said += chunk;
+      if (said.includes('Initialization complete')) stop();
+    });
+    child.once('error', reject);
+    child.once('close', (code) => {
+      clearTimeout(timer);
+      const says = (/^Error: [\s\S]*/m.exec(said)?.[0] ?? said).trimEnd();
+      resolve(runs ? { exit: 'runs', says: '' } : { exit: code ?? -1, says });
+    });
+  });
+}
+
+const ours = [process.execPath, new URL('../../bin/receptor.js', import.meta.url).pathname];
+const go = process.env.RECEPTOR_GO;
+
+describe.skipIf(go === undefined)(
+  'the same configuration, given to the Go daemon that RECEPTOR_GO names',
+  () => {
+    // A datadir of its own would be another argument: the default one is used, and nothing is in it.
+    for (const each of [...runs, ...MORE]) {
+      it(title(each), async () => {
+        const [theirs, own] = [await outcome([go ?? ''], each), await outcome(ours, each)];
+        const text = DIFFERENT[title(each)];
+        if (text !== undefined) {
+          expect(own.says).toBe(text);
+          return;
+        }
+        if (/^Error: the section '[a-z-]+' is not implemented yet/.test(own.says)) return;
+        // A crash is no behaviour to keep.
+        expect(own.exit).toBe(theirs.exit === 2 ? 1 : theirs.exit);
+        if (theirs.exit === 1 && theirs.says.startsWith('Error: '))
+          expect(inOrder(own.says).slice(0, theirs.says.length)).toBe(inOrder(theirs.says));
+      });
+    }
+  },
+);
