@@ -29,8 +29,11 @@ export class YamlError extends Error {
   }
 }
 
-/** Nested or repeated values beyond this are refused: aliases could make a small file very large. */
-const MAX_NODES = 100_000;
+/** Lists and maps that aliases repeat, beyond which a file is refused: a small one could become very large. */
+const MAX_REPEATED = 10_000;
+const TOO_DEEP = 'exceeded max depth';
+/** Lists and maps within each other, beyond which a file is refused. */
+const MAX_DEPTH = 1_000;
 
 /**
  * Reads a YAML text as Go's yaml.v2 does, which follows YAML 1.1 in its own way: `yes` is a boolean, `0600` is
@@ -57,7 +60,8 @@ export function readYaml(source: string, file: string): YamlFile {
   const error = document.errors[0];
   if (error) {
     const at = place(error.pos[0]);
-    throw new YamlError(`yaml: line ${at.line}: ${error.message}`, at, error);
+    const message = error.message.includes('call stack') ? TOO_DEEP : `line ${at.line}: ${error.message}`;
+    throw new YamlError(`yaml: ${message}`, at, error);
   }
   const warnings: string[] = [];
   if (documents.length > 1)
@@ -72,7 +76,8 @@ class Reader {
   readonly #warnings: string[];
   /** The aliases that are being followed, to find those that contain themselves. */
   readonly #following = new Set<Node>();
-  #nodes = 0;
+  #repeated = 0;
+  #depth = 0;
 
   constructor(document: Document, place: (offset: number) => Position, warnings: string[]) {
     this.#document = document;
@@ -84,7 +89,16 @@ class Reader {
     if (isScalar(node))
       return this.#scalar(node as Node & { value: unknown; source?: string; type?: string });
     const at = this.#at(node);
-    if (++this.#nodes > MAX_NODES) throw new YamlError('yaml: document contains excessive aliasing', at);
+    if (this.#following.size > 0 && ++this.#repeated > MAX_REPEATED)
+      throw new YamlError('yaml: document contains excessive aliasing', at);
+    if (++this.#depth > MAX_DEPTH) throw new YamlError(`yaml: ${TOO_DEEP}`, at);
+    const value = this.#collection(node, at);
+    this.#depth--;
+    return value;
+  }
+
+  /** Reads whatever is no scalar. */
+  #collection(node: unknown, at: Position): Raw {
     if (isAlias(node)) {
       const target = node.resolve(this.#document);
       if (!target) throw new YamlError(`yaml: unknown anchor '${node.source}' referenced`, at);
@@ -125,12 +139,13 @@ class Reader {
 
   #scalar(node: Node & { value: unknown; source?: string; type?: string }): Raw {
     const at = this.#at(node);
-    const value = String(node.value ?? '');
+    // The text; the value of a scalar with a tag may have become something else already.
+    const value = node.source ?? String(node.value ?? '');
     const tag = node.tag?.replace('tag:yaml.org,2002:', '!!');
     if (tag === '!!binary') return { type: 'string', value: Buffer.from(value, 'base64').toString(), at };
     if (tag === '!!str' || (tag === undefined && node.type !== 'PLAIN')) return { type: 'string', value, at };
     if (tag !== undefined && !/^!!(bool|int|float|null)$/.test(tag)) return { type: 'string', value, at };
-    const resolved = resolvePlain(node.source ?? value);
+    const resolved = resolvePlain(value);
     if (tag === '!!float' && resolved.type === 'int')
       return { type: 'float', value: Number(resolved.value), at };
     if (tag !== undefined && resolved.type !== tag.slice(2))
