@@ -23,7 +23,9 @@ export async function main(): Promise<void> {
   process.stdout.on('error', onError);
   process.stderr.on('error', onError);
   const exitCode = await run(process.argv.slice(2), process, process.env, interrupt.signal);
-  process.exitCode = interrupt.signal.aborted ? interrupted : exitCode;
+  // An end that was asked for waits for nobody who should read what is left.
+  if (interrupted !== undefined) process.exit(interrupted);
+  process.exitCode = exitCode;
   process.once('beforeExit', () => {
     if (closed && process.exitCode === 0) process.exitCode = 1;
   });

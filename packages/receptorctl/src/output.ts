@@ -39,10 +39,20 @@ export class Output {
     this.streams.stdout.write(text);
   }
 
-  /** Writes bytes to stdout as they are; settles when they are out, which is the backpressure of a stream. */
-  bytes(chunk: Uint8Array): Promise<void> {
+  /**
+   * Writes bytes to stdout as they are; settles when they are out, which is the backpressure of a stream.
+   * @param signal ends the wait for a reader that does not read
+   */
+  bytes(chunk: Uint8Array, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.streams.stdout.write(chunk, (error) => (error ? reject(error) : resolve()));
+      const onAbort = () => reject(signal.reason);
+      if (signal.aborted) return onAbort();
+      signal.addEventListener('abort', onAbort);
+      this.streams.stdout.write(chunk, (error) => {
+        signal.removeEventListener('abort', onAbort);
+        if (error) reject(error);
+        else resolve();
+      });
     });
   }
 

@@ -7,10 +7,10 @@ import { Failure } from './failure.js';
  * Copies a unit's output to stdout, at the pace of whoever reads that, until the unit has ended.
  * @throws Failure in the words of the Python client when there is no output to be had, or the unit failed
  */
-export async function printResults({ client, output }: Call, unitId: string): Promise<void> {
+export async function printResults({ client, output, signal }: Call, unitId: string): Promise<void> {
   try {
     const results = client.results(unitId);
-    for await (const chunk of results) await output.bytes(chunk);
+    for await (const chunk of results) await output.bytes(chunk, signal);
     const { State, Detail } = results.unit ?? {};
     // The empty line after it is the Python client's.
     if (State === WorkState.Failed) throw new UnitFailure(`Remote unit failed: ${Detail}\n`);

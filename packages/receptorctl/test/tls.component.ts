@@ -138,7 +138,7 @@ describe('a server over TLS', () => {
   });
 });
 
-/** Node as a server just hangs up; others say what they miss. */
+/** Node as a server hangs up on a certificate it does not know; others say what is wrong with it. */
 const REFUSED =
   'the server closed the connection at once; it may want another certificate (--cert and --key)';
 
@@ -153,7 +153,7 @@ describe('a server that asks for certificates', () => {
 
   it('is not spoken with without one', async () => {
     const address = await asking();
-    const wants = fails(address, REFUSED);
+    const wants = fails(address, 'the server wants a certificate of the client (--cert and --key)');
     expect(await version(address, RIGHT)).toEqual(wants);
     // A certificate needs its key, and a key its certificate.
     expect(await version(address, `${RIGHT} --cert FILE/client.crt`)).toEqual(wants);

@@ -10,6 +10,9 @@ interface Values {
   tlsClient: string | undefined;
 }
 
+/** How long, in milliseconds, a service may be quiet after the person ended their side, before both are taken to be done. */
+const LAST_WORDS_MS = 1000;
+
 export async function run({ client, output, signal }: Call, values: Values): Promise<number> {
   const { node, service, raw, tlsClient } = values;
   const remote = await reachService(() => client.connectService(node, service, { tls: tlsClient ?? '' }));
@@ -30,7 +33,7 @@ export async function run({ client, output, signal }: Call, values: Values): Pro
   return 0;
 }
 
-/** Copies both ways until either side ends: the service, or the person with Ctrl-D. */
+/** Copies both ways until the service ends; after Ctrl-D that is when it has said its last words. */
 async function splice(
   remote: Duplex,
   { stdin, stdout }: Pick<Call['output']['streams'], 'stdin' | 'stdout'>,
@@ -38,9 +41,15 @@ async function splice(
 ): Promise<void> {
   const ending = new AbortController();
   const end = () => ending.abort();
+  let quiet: NodeJS.Timeout | undefined;
+  const onInputEnd = () => {
+    remote.end();
+    quiet = setTimeout(end, LAST_WORDS_MS);
+  };
   signal.addEventListener('abort', end);
   remote.once('end', end).once('close', end).on('error', end);
-  stdin.once('end', end);
+  remote.on('data', () => quiet?.refresh());
+  stdin.once('end', onInputEnd);
   stdin.pipe(remote, { end: false });
   remote.pipe(stdout, { end: false });
   try {
@@ -48,8 +57,9 @@ async function splice(
       await new Promise<void>((resolve) => ending.signal.addEventListener('abort', () => resolve()));
     }
   } finally {
+    clearTimeout(quiet);
     signal.removeEventListener('abort', end);
-    stdin.off('end', end);
+    stdin.off('end', onInputEnd);
     stdin.unpipe(remote);
     remote.unpipe(stdout);
   }
