@@ -93,6 +93,11 @@ const work = group(
     help: 'Commands related to unit-of-work processing',
     summary: 'Commands related to unit-of-work processing',
     options: {},
+    examples: [
+      ['Start work; its ID is printed', 'receptorctl work submit cat -l hello'],
+      ['Read its output', 'receptorctl work results FfpQ4zk2'],
+      ['Remove it', 'receptorctl work release FfpQ4zk2'],
+    ],
   },
   {
     cancel: command({
@@ -100,6 +105,7 @@ const work = group(
       help: 'Cancel (kill) one or more units of work.',
       options: {},
       arguments: { unit_ids: 'many' },
+      examples: [['End a unit; its output so far stays', 'receptorctl work cancel FfpQ4zk2']],
       load: () => import('./commands/cancel.js'),
     }),
     list: command({
@@ -112,6 +118,11 @@ const work = group(
         tlsClient: tlsClientToNode(),
       },
       arguments: {},
+      examples: [
+        ['Show what every unit does, with the reason where one failed', 'receptorctl work list'],
+        ['Show one unit', 'receptorctl work list --unit_id FfpQ4zk2'],
+        ['List the IDs of the units on another node', 'receptorctl work list -q --node bar'],
+      ],
       load: () => import('./commands/list.js'),
     }),
     release: command({
@@ -122,6 +133,11 @@ const work = group(
         all: flag(['--all'], 'Delete all work units'),
       },
       arguments: { unit_ids: 'many' },
+      examples: [
+        ['Remove a unit and its output', 'receptorctl work release FfpQ4zk2'],
+        ['Remove a unit whose other node is gone for good', 'receptorctl work release --force FfpQ4zk2'],
+        ['Remove everything', 'receptorctl work release --all'],
+      ],
       load: () => import('./commands/release.js'),
     }),
     results: command({
@@ -129,6 +145,13 @@ const work = group(
       help: 'Get results for a previously or currently running unit of work.',
       options: {},
       arguments: { unit_id: 'one' },
+      examples: [
+        [
+          'Follow the output of a unit until it ends, and keep it',
+          'receptorctl work results FfpQ4zk2 > output',
+        ],
+        ['See why it failed (exit code 1), if it did', 'receptorctl work list --unit_id FfpQ4zk2'],
+      ],
       load: () => import('./commands/results.js'),
     }),
     submit,
@@ -148,6 +171,13 @@ export const commands: ReadonlyMap<string, Command | Group> = new Map<string, Co
         tlsClient: tlsClientToNode(),
       },
       arguments: { node: 'one', service: 'one' },
+      examples: [
+        ['Talk to the control service of another node; Ctrl-D ends it', 'receptorctl connect bar control'],
+        [
+          'Use a shell that bar offers with command-service; every key goes to it',
+          'receptorctl connect --raw bar shell',
+        ],
+      ],
       load: () => import('./commands/connect.js'),
     }),
   ],
@@ -161,6 +191,13 @@ export const commands: ReadonlyMap<string, Command | Group> = new Map<string, Co
         delay: float(['--delay'], 'Time to wait between pings', 1),
       },
       arguments: { node: 'one' },
+      examples: [
+        ['See whether a node answers, and how fast', 'receptorctl ping bar'],
+        [
+          'Wait for a node in a script; exit code 2 means no answer',
+          'until receptorctl ping bar --count 1; do sleep 1; done',
+        ],
+      ],
       load: () => import('./commands/ping.js'),
     }),
   ],
@@ -171,6 +208,12 @@ export const commands: ReadonlyMap<string, Command | Group> = new Map<string, Co
       help: 'Reload receptor configuration.',
       options: {},
       arguments: {},
+      examples: [
+        [
+          'Use an edited configuration file; exit code 3: something in it needs a restart, 4: it is at fault',
+          'receptorctl reload',
+        ],
+      ],
       load: () => import('./commands/reload.js'),
     }),
   ],
@@ -181,6 +224,13 @@ export const commands: ReadonlyMap<string, Command | Group> = new Map<string, Co
       help: 'Show the status of the Receptor network.',
       options: { json: flag(['--json'], 'Print as JSON') },
       arguments: {},
+      examples: [
+        ['See the nodes that can be reached, and the work they do', 'receptorctl status'],
+        [
+          'List the names of all known nodes',
+          'receptorctl status --json | jq -r ".KnownConnectionCosts | keys[]"',
+        ],
+      ],
       load: () => import('./commands/status.js'),
     }),
   ],
@@ -191,6 +241,7 @@ export const commands: ReadonlyMap<string, Command | Group> = new Map<string, Co
       help: 'Do a traceroute to a Receptor node.',
       options: {},
       arguments: { node: 'one' },
+      examples: [['See the nodes on the way to a node, and where it ends', 'receptorctl traceroute bar']],
       load: () => import('./commands/traceroute.js'),
     }),
   ],
@@ -201,6 +252,7 @@ export const commands: ReadonlyMap<string, Command | Group> = new Map<string, Co
       help: 'Show version information for receptorctl and the receptor node',
       options: {},
       arguments: {},
+      examples: [['Compare the versions of this program and of the node', 'receptorctl version']],
       load: () => import('./commands/version.js'),
     }),
   ],

@@ -45,3 +45,36 @@ describe('help', () => {
     expect((await runCaptured(['nosuch', '--help'])).stderr).toBe("ERROR: No such command 'nosuch'.\n");
   });
 });
+
+describe('the examples of help', () => {
+  const paths = [
+    '',
+    'connect',
+    'ping',
+    'reload',
+    'status',
+    'traceroute',
+    'version',
+    'work',
+    'work cancel',
+    'work list',
+    'work release',
+    'work results',
+    'work submit',
+  ];
+
+  it.each(paths)('of `receptorctl %s` are there, and their lines can be read', async (path) => {
+    const { stdout } = await runCaptured([...path.split(' ').filter(Boolean), '--help']);
+    const [, text = ''] = stdout.split('\nExamples:\n');
+    const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('  # '));
+    expect(lines.length).toBeGreaterThan(0);
+    for (const line of lines) {
+      // The words of receptorctl's own part of the line.
+      const [, part = ''] = /receptorctl ((?:[^|;>"]|"[^"]*")*)/.exec(line) ?? [];
+      const words = part.trim().replace('/tmp/foo.sock', '/nonexistent/socket').split(/ +/);
+      const { stderr } = await runCaptured(['--socket', '/nonexistent/socket', ...words]);
+      // It gets as far as connecting, or shows help.
+      expect(stderr.replace('ERROR: Socket path does not exist: /nonexistent/socket\n', '')).toBe('');
+    }
+  });
+});
