@@ -15,27 +15,41 @@ export interface ControlServerOptions {
   readonly limits?: Partial<ControlLimits>;
 }
 
+/** The clients that came the same way, and what they share. */
+interface Crowd {
+  readonly sessions: Set<Session>;
+  readonly lines: LineBudget;
+}
+
 /** Serves the control protocol to whoever is connected, whatever carries the bytes (reference: control, 1). */
 export class ControlServer implements SessionHost {
   readonly nodeId: string;
   readonly log: Logger;
   readonly limits: ControlLimits;
-  readonly budget: LineBudget;
   readonly #own: ControlCommand;
   readonly #added = new Map<string, ControlCommand>();
-  readonly #sessions = new Set<Session>();
+  readonly #crowds: Readonly<Record<Origin, Crowd>>;
 
   constructor(options: ControlServerOptions) {
     this.nodeId = options.nodeId;
     this.log = options.log;
     this.#own = options.commands;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.budget = { available: this.limits.allLinesBytes };
+    const crowd = (): Crowd => ({
+      sessions: new Set(),
+      lines: { available: this.limits.allLinesBytes },
+    });
+    this.#crowds = { unix: crowd(), tcp: crowd(), mesh: crowd() };
   }
 
   /** How many clients there are. */
   get sessions(): number {
-    return this.#sessions.size;
+    return this.#all.reduce((sum, { sessions }) => sum + sessions.size, 0);
+  }
+
+  /** How many bytes of unfinished lines are held. */
+  get heldBytes(): number {
+    return this.#all.reduce((sum, { lines }) => sum + this.limits.allLinesBytes - lines.available, 0);
   }
 
   /**
@@ -52,16 +66,17 @@ export class ControlServer implements SessionHost {
    * @param remoteAddress for the log
    */
   serve(stream: Duplex, origin: Origin, remoteAddress: string): void {
-    const session = new Session(this, stream, origin, remoteAddress);
+    const { sessions, lines } = this.#crowds[origin];
     // Those who are refused are told so, but not without bound either.
-    if (this.#sessions.size >= 2 * this.limits.connections) {
+    if (sessions.size >= 2 * this.limits.connections) {
       stream.on('error', () => {});
       stream.destroy();
       return;
     }
-    this.#sessions.add(session);
-    stream.once('close', () => this.#sessions.delete(session));
-    if (this.#sessions.size <= this.limits.connections) {
+    const session = new Session(this, lines, stream, origin, remoteAddress);
+    sessions.add(session);
+    stream.once('close', () => sessions.delete(session));
+    if (sessions.size <= this.limits.connections) {
       session.start();
       return;
     }
@@ -77,6 +92,10 @@ export class ControlServer implements SessionHost {
 
   /** Ends every session at once. */
   close(): void {
-    for (const session of this.#sessions) session.close();
+    for (const { sessions } of this.#all) for (const session of sessions) session.close();
+  }
+
+  get #all(): readonly Crowd[] {
+    return Object.values(this.#crowds);
   }
 }

@@ -12,7 +12,6 @@ export interface SessionHost {
   readonly nodeId: string;
   readonly log: Logger;
   readonly limits: ControlLimits;
-  readonly budget: LineBudget;
   /** Runs one command line. */
   dispatch(line: string, context: CommandContext): Reply;
 }
@@ -41,15 +40,16 @@ export class Session implements CommandContext {
   #lingerTimer: NodeJS.Timeout | undefined;
 
   /**
+   * @param budget what this and other sessions may hold of unfinished lines
    * @param stream the connection; a socket must stay open when its peer closes one side (`allowHalfOpen`)
    * @param remoteAddress for the log
    */
-  constructor(host: SessionHost, stream: Duplex, origin: Origin, remoteAddress: string) {
+  constructor(host: SessionHost, budget: LineBudget, stream: Duplex, origin: Origin, remoteAddress: string) {
     this.#host = host;
     this.#stream = stream;
     this.origin = origin;
     this.remoteAddress = remoteAddress;
-    this.#lines = new LineReader(host.limits.lineBytes, host.budget);
+    this.#lines = new LineReader(host.limits.lineBytes, budget);
   }
 
   get signal(): AbortSignal {
@@ -138,7 +138,6 @@ export class Session implements CommandContext {
 
   /** Handles the lines that are there, as long as nothing has to be waited for. */
   #advance(): void {
-    clearTimeout(this.#unfinishedTimer);
     for (let count = 0; this.#idle; count++) {
       if (this.#stream.writableNeedDrain) {
         this.#waitFor(this.#drained());
@@ -147,6 +146,7 @@ export class Session implements CommandContext {
       } else {
         const line = this.#lines.next() ?? (this.#inputEnded ? this.#lines.end() : undefined);
         if (line === undefined) break;
+        this.#lineEnded();
         if (line !== '') this.#execute(line);
       }
     }
@@ -218,16 +218,23 @@ export class Session implements CommandContext {
   }
 
   #refuseLine(reason: string): void {
+    this.#lineEnded();
     this.#replyError(new ReceptorError('RECEPTOR_BAD_COMMAND', reason));
     this.discardInput();
     this.#finish(this.#host.limits.lingerMs);
   }
 
+  /** Starts the clock of a line when its first bytes are there; more bytes do not set it back. */
   #limitUnfinished(): void {
     const { unfinishedLineMs } = this.#host.limits;
-    this.#unfinishedTimer = setTimeout(() => {
+    this.#unfinishedTimer ??= setTimeout(() => {
       this.#refuseLine(`command line not finished within ${unfinishedLineMs / 1000} seconds`);
     }, unfinishedLineMs);
+  }
+
+  #lineEnded(): void {
+    clearTimeout(this.#unfinishedTimer);
+    this.#unfinishedTimer = undefined;
   }
 
   /**
@@ -281,7 +288,7 @@ export class Session implements CommandContext {
   }
 
   #closed(): void {
-    clearTimeout(this.#unfinishedTimer);
+    this.#lineEnded();
     clearTimeout(this.#lingerTimer);
     this.#lines.discard();
     this.#abort.abort(clientVanished());

@@ -76,6 +76,18 @@ describe('the daemon in a program', () => {
     await node.end();
   });
 
+  it.each([
+    ['', 0o600],
+    [', permissions: 0660', 0o660],
+    [', permissions: "0666"', 0o666],
+    // Go's reading of what was meant otherwise; `--help` shows the leading zero.
+    [', permissions: 660', 0o224],
+  ])('gives its socket the permissions it is told: {filename%s}', async (setting, mode) => {
+    const node = await runDaemon(`- control-service: {filename: DIR/foo.sock${setting}}`, directory);
+    expect(statSync(node.socket).mode & 0o7777).toBe(mode);
+    await node.end();
+  });
+
   it('leaves nothing open when a section cannot be put in force', async () => {
     const bad = `${CONTROL}- work-command: {worktype: a, command: cat}\n- work-command: {worktype: a, command: cat}\n`;
     await expect(runDaemon(bad, directory)).rejects.toThrow('work type a already registered');

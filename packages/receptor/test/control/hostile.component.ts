@@ -117,7 +117,7 @@ describe('whatever a client sends', () => {
       client.endInput();
       expect((await client.rest()).length).toBe(0);
     }
-    expect(node.daemon.control.budget.available).toBe(node.daemon.control.limits.allLinesBytes);
+    expect(node.daemon.control.heldBytes).toBe(0);
     await expectWell();
   });
 
@@ -279,6 +279,44 @@ describe('limits', () => {
     expect(await client.line()).toBe('ERROR: command line not finished within 0.05 seconds\n');
     client.endInput();
     expect((await client.rest()).length).toBe(0);
+  });
+
+  it('a line that comes byte by byte ends in an error too: more bytes do not set the clock back', async () => {
+    const { address, control } = await serve({ unfinishedLineMs: 100 });
+    const client = await Client.greeted(address);
+    const drip = setInterval(() => client.send('x'), 10);
+    expect(await client.line()).toBe('ERROR: command line not finished within 0.1 seconds\n');
+    clearInterval(drip);
+    client.endInput();
+    expect((await client.rest()).length).toBe(0);
+    expect(control.heldBytes).toBe(0);
+  });
+
+  it('a crowd on TCP shuts out nobody on the Unix socket, whether with connections or with long lines', async () => {
+    const { address, control } = await serve({ connections: 1, allLinesBytes: 1000 });
+    const hog = await Client.greeted(address);
+    hog.send('x'.repeat(900));
+    await vi.waitFor(() => expect(control.heldBytes).toBeGreaterThanOrEqual(900));
+    const other = await Client.greeted(address);
+    expect(await other.line()).toContain('too many connections');
+    const [near, far] = duplexPair();
+    control.serve(far, 'unix', '@');
+    near.write('y'.repeat(450));
+    near.end(`${'y'.repeat(450)}\n`);
+    const chunks: Buffer[] = [];
+    for await (const chunk of near) chunks.push(chunk);
+    expect(Buffer.concat(chunks).toString()).toBe(`Receptor Control, node foo\n${'y'.repeat(900)}\n`);
+  });
+
+  it('long lines that are too many together are refused, each with an error', async () => {
+    const { address, control } = await serve({ allLinesBytes: 1000 });
+    const [first, second] = [await Client.greeted(address), await Client.greeted(address)];
+    first.send('x'.repeat(900));
+    await vi.waitFor(() => expect(control.heldBytes).toBeGreaterThanOrEqual(900));
+    second.send('x'.repeat(900));
+    expect(await second.line()).toBe('ERROR: too many long command lines at once\n');
+    expect(await first.ask('')).toBe(`${'x'.repeat(900)}\n`);
+    expect(control.heldBytes).toBe(0);
   });
 
   it('silence between lines has no limit, and a finished line ends the wait', async () => {
