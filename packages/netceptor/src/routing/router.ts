@@ -18,10 +18,10 @@ export interface Verdict {
   /** The node suspects that another one uses its ID. */
   readonly suspicion?: boolean;
   /**
-   * The neighbour that sent it has restarted with its clock set back, and the mesh still holds to this later epoch of it.
-   * Telling it makes it send what a node sends about a duplicate, by which all nodes forget the later epoch.
+   * The node has restarted with its clock set back, and this is what the mesh still holds to. When that gets back to the
+   * node, it sends what it sends about a duplicate, by which all nodes forget the later epoch.
    */
-  readonly outdated?: { readonly epoch: bigint; readonly sequence: bigint };
+  readonly outdated?: RoutingUpdate;
 }
 
 const NOTHING: Verdict = { relay: false, announce: false, recalculate: false };
@@ -45,6 +45,8 @@ interface KnownNode {
   epoch: bigint;
   sequence: bigint;
   heard: number;
+  /** The last word, unless the node has had to take back that it was its. */
+  update: RoutingUpdate | undefined;
 }
 
 /** What is known of the mesh and what follows from it; no sockets, no timers (reference: mesh, 4). */
@@ -92,25 +94,26 @@ export class Router {
     };
   }
 
-  /** Judges an update that came over the link to `via`. */
-  receive(update: RoutingUpdate, via: string, now: number): Verdict {
+  /** Judges an update that came in. */
+  receive(update: RoutingUpdate, now: number): Verdict {
     if (update.nodeId === '') return NOTHING;
     if (update.nodeId === this.#nodeId) return this.#receiveOwn(update);
     const known = this.#known.get(update.nodeId);
     const outdated = known !== undefined && !isLater(update, known);
     // Nearly all updates come more than once; what is old needs no entry among those seen.
     if (outdated && update.suspectedDuplicate === 0n)
-      return via === update.nodeId && update.epoch < known.epoch ? { ...NOTHING, outdated: known } : NOTHING;
+      return known.update && update.epoch < known.epoch ? { ...NOTHING, outdated: known.update } : NOTHING;
     if (this.#seen.add(update.updateId, now)) return NOTHING;
     if (update.suspectedDuplicate !== 0n) {
       if (known?.epoch === update.suspectedDuplicate) {
         known.epoch = update.epoch;
         known.sequence = update.sequence;
+        known.update = undefined;
       }
       return { ...NOTHING, relay: true, suspicion: true };
     }
     if (!known && this.#known.size >= this.#limits.nodes) return NOTHING;
-    this.#known.set(update.nodeId, { epoch: update.epoch, sequence: update.sequence, heard: now });
+    this.#known.set(update.nodeId, { epoch: update.epoch, sequence: update.sequence, heard: now, update });
     const recalculate = this.#graph.setRow(update.nodeId, update.connections);
     const verdict = { relay: true, announce: !known, recalculate };
     return known ? verdict : { ...verdict, learned: update.nodeId };
@@ -121,6 +124,16 @@ export class Router {
     if (suspectedDuplicate === this.#epoch) return { ...NOTHING, duplicate: { self: true, epoch } };
     if (epoch > this.#epoch) return { ...NOTHING, duplicate: { self: false, epoch } };
     return NOTHING;
+  }
+
+  /** The last word of a node, to be passed on to who has not heard it. */
+  lastUpdate(node: string): RoutingUpdate | undefined {
+    return this.#known.get(node)?.update;
+  }
+
+  /** How many other nodes are known. */
+  get size(): number {
+    return this.#known.size;
   }
 
   /** Forgets nodes that were not heard of for long, neighbours excepted; returns them. */

@@ -1,0 +1,55 @@
+import type { Session, SessionHandlers } from './backend.js';
+
+/** The largest datagram of IPv4. */
+export const MAX_DATAGRAM = 65_507;
+
+/** Hands a datagram to the system, which keeps the buffer until it calls back. */
+export type WriteDatagram = (message: Buffer, done: (error: Error | null) => void) => void;
+
+/** A session over datagrams: one a message, which arrives or does not (reference: mesh, 1.2). */
+export class DatagramSession implements Session {
+  readonly remote: string;
+  readonly maxMessage = MAX_DATAGRAM;
+  backlog = 0;
+  readonly #write: WriteDatagram;
+  readonly #forget: () => void;
+  #handlers: SessionHandlers | undefined;
+  #over: { readonly error?: Error } | undefined;
+
+  /** @param forget is called when the session is over, so that its address can begin another one */
+  constructor(remote: string, write: WriteDatagram, forget: () => void) {
+    this.remote = remote;
+    this.#write = write;
+    this.#forget = forget;
+  }
+
+  open(handlers: SessionHandlers): void {
+    this.#handlers = handlers;
+    if (this.#over) handlers.ended(this.#over.error);
+  }
+
+  /** A datagram came in. One that comes before the session is open is lost, as datagrams may be. */
+  deliver(message: Buffer): void {
+    if (!this.#over) this.#handlers?.message(message);
+  }
+
+  send(message: Buffer): void {
+    if (this.#over) return;
+    const { length } = message;
+    this.backlog += length;
+    this.#write(Buffer.from(message), () => {
+      this.backlog -= length;
+    });
+  }
+
+  close(): void {
+    this.end();
+  }
+
+  end(error?: Error): void {
+    if (this.#over) return;
+    this.#over = error ? { error } : {};
+    this.#forget();
+    queueMicrotask(() => this.#handlers?.ended(error));
+  }
+}

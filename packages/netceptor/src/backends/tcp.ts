@@ -1,0 +1,143 @@
+import { connect, createServer, type Socket } from 'node:net';
+import {
+  type ConnectionOptions,
+  connect as connectTls,
+  createServer as createTlsServer,
+  type TlsOptions,
+} from 'node:tls';
+import { MeshError } from '../errors.js';
+import { formatHostPort, type HostPort, parseHostPort } from './address.js';
+import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
+import { backendError, onAbort } from './failure.js';
+import { StreamSession } from './stream-session.js';
+
+/** How long the TLS handshake of a caller may take, and connecting to a listener. */
+const TLS_ACCEPT_TIMEOUT = 10_000;
+const DIAL_TIMEOUT = 15_000;
+/** Connections of one listener at the same time, so that junk cannot take all descriptors of the process. */
+const MAX_CONNECTIONS = 10_000;
+
+/** The settings of a {@link TcpListener}. */
+export interface TcpListenerOptions {
+  /** 0 for any free port. */
+  readonly port: number;
+  /** The address to bind to; `0.0.0.0` when left out. */
+  readonly host?: string;
+  /** The certificate to show and the demands on callers; plain TCP when left out. */
+  readonly tls?: TlsOptions;
+}
+
+/** Accepts sessions over TCP or TLS (reference: mesh, 1.1). */
+export class TcpListener implements ListeningBackend {
+  readonly kind = 'listener';
+  readonly #options: TcpListenerOptions;
+
+  constructor(options: TcpListenerOptions) {
+    this.#options = options;
+  }
+
+  listen(accept: (session: Session) => void, { clock, log, signal }: BackendContext): Promise<string> {
+    const { port, host = '0.0.0.0', tls } = this.#options;
+    const sockets = new Set<Socket>();
+    const onSocket = (socket: Socket): void => {
+      socket.setNoDelay(true);
+      accept(
+        new StreamSession(socket, formatHostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0), clock),
+      );
+    };
+    const server = tls
+      ? createTlsServer({ ...tls, handshakeTimeout: TLS_ACCEPT_TIMEOUT }, onSocket)
+      : createServer(onSocket);
+    server.maxConnections = MAX_CONNECTIONS;
+    server.on('connection', (socket: Socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+      socket.on('error', () => {});
+    });
+    server.on('tlsClientError', (error: Error) => log.warning(`TLS handshake failed: ${error.message}`));
+    return new Promise((resolve, reject) => {
+      const failed = (error: Error) => reject(backendError(error));
+      server.once('error', failed);
+      server.listen({ port, host }, () => {
+        server.off('error', failed);
+        server.on('error', (error) => log.error(`Error accepting connection: ${error.message}`));
+        const { address, port: bound } = server.address() as { address: string; port: number };
+        resolve(formatHostPort(address, bound));
+      });
+      onAbort(signal, () => {
+        server.close();
+        reject(new MeshError('RECEPTOR_MESH_CLOSED', 'the backend was stopped'));
+        // The links end their own sessions; what has not become one yet ends here.
+        const leftover = setTimeout(() => {
+          for (const socket of sockets) socket.destroy();
+        }, 2000);
+        server.once('close', () => clearTimeout(leftover));
+      });
+    });
+  }
+}
+
+/** The settings of a {@link TcpDialler}. */
+export interface TcpDiallerOptions {
+  /** `host:port`. */
+  readonly address: string;
+  /** Whether to connect again after a failure or an end; true when left out. */
+  readonly redial?: boolean;
+  /** How to speak TLS; plain TCP when left out. */
+  readonly tls?: ConnectionOptions;
+}
+
+/** Connects over TCP or TLS (reference: mesh, 1.1). */
+export class TcpDialler implements DiallingBackend {
+  readonly kind = 'dialler';
+  readonly address: string;
+  readonly redial: boolean;
+  readonly #target: HostPort;
+  readonly #tls: ConnectionOptions | undefined;
+
+  /** @throws MeshError `RECEPTOR_MESH_OPTIONS` when the address has no port */
+  constructor({ address, redial = true, tls }: TcpDiallerOptions) {
+    this.address = address;
+    this.redial = redial;
+    this.#tls = tls;
+    this.#target = parseHostPort(address);
+  }
+
+  connect({ clock, signal }: BackendContext): Promise<Session> {
+    const { host, port } = this.#target;
+    const socket: Socket = this.#tls
+      ? connectTls({ host, port, ...(isIp(host) ? {} : { servername: host }), ...this.#tls })
+      : connect({ host, port });
+    socket.setNoDelay(true);
+    return new Promise((resolve, reject) => {
+      const fail = (error: Error) => {
+        socket.destroy();
+        done();
+        reject(backendError(error));
+      };
+      const cancelTimeout = clock.schedule(DIAL_TIMEOUT, () =>
+        fail(new Error(`dial tcp ${this.address}: i/o timeout`)),
+      );
+      const offAbort = onAbort(signal, () => fail(new Error('the backend was stopped')));
+      const done = () => {
+        cancelTimeout();
+        offAbort();
+        socket.off('error', fail);
+        socket.off('close', closed);
+      };
+      const closed = () => fail(new Error(`dial tcp ${this.address}: connection closed`));
+      // Stays, so that an error after a failure does not end the process.
+      socket.on('error', () => {});
+      socket.once('error', fail);
+      socket.once('close', closed);
+      socket.once(this.#tls ? 'secureConnect' : 'connect', () => {
+        done();
+        resolve(new StreamSession(socket, this.address, clock));
+      });
+    });
+  }
+}
+
+function isIp(host: string): boolean {
+  return host.includes(':') || /^[\d.]+$/.test(host);
+}

@@ -1,0 +1,132 @@
+import { createSocket, type RemoteInfo } from 'node:dgram';
+import { lookup } from 'node:dns/promises';
+import { isIPv6 } from 'node:net';
+import { MeshError } from '../errors.js';
+import { formatHostPort, type HostPort, parseHostPort } from './address.js';
+import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
+import { DatagramSession } from './datagram-session.js';
+import { backendError, onAbort } from './failure.js';
+
+/** Sessions of one listener at the same time; anybody can begin one with a single datagram. */
+const MAX_SESSIONS = 10_000;
+/** Room for datagrams that come in while the process is busy; the system may grant less. */
+const BUFFER_SIZE = 4 * 1024 * 1024;
+
+/** The settings of a {@link UdpListener}. */
+export interface UdpListenerOptions {
+  /** 0 for any free port. */
+  readonly port: number;
+  /** The address to bind to; `0.0.0.0` when left out. */
+  readonly host?: string;
+}
+
+/** Accepts sessions over UDP: one for every address that sends (reference: mesh, 1.2). */
+export class UdpListener implements ListeningBackend {
+  readonly kind = 'listener';
+  readonly #options: UdpListenerOptions;
+
+  constructor(options: UdpListenerOptions) {
+    this.#options = options;
+  }
+
+  listen(accept: (session: Session) => void, { log, signal }: BackendContext): Promise<string> {
+    const { port, host = '0.0.0.0' } = this.#options;
+    const socket = createSocket({ type: isIPv6(host) ? 'udp6' : 'udp4' });
+    const sessions = new Map<string, DatagramSession>();
+    const begin = (key: string, { address, port: from }: RemoteInfo): DatagramSession => {
+      const session: DatagramSession = new DatagramSession(
+        key,
+        (message, done) => socket.send(message, from, address, done),
+        () => {
+          if (sessions.get(key) === session) sessions.delete(key);
+        },
+      );
+      sessions.set(key, session);
+      accept(session);
+      return session;
+    };
+    socket.on('message', (message, remote) => {
+      const key = formatHostPort(remote.address, remote.port);
+      const known = sessions.get(key);
+      if (!known && sessions.size >= MAX_SESSIONS) return;
+      (known ?? begin(key, remote)).deliver(message);
+    });
+    return new Promise((resolve, reject) => {
+      const failed = (error: Error) => reject(backendError(error));
+      socket.once('error', failed);
+      socket.bind({ port, address: host }, () => {
+        socket.off('error', failed);
+        socket.on('error', (error) => log.error(`Backend receiving error ${error.message}`));
+        enlargeBuffers(socket);
+        const bound = socket.address();
+        resolve(formatHostPort(bound.address, bound.port));
+      });
+      onAbort(signal, () => {
+        reject(new MeshError('RECEPTOR_MESH_CLOSED', 'the backend was stopped'));
+        for (const session of [...sessions.values()]) session.close();
+        socket.close();
+      });
+    });
+  }
+}
+
+/** The settings of a {@link UdpDialler}. */
+export interface UdpDiallerOptions {
+  /** `host:port`. */
+  readonly address: string;
+  /** Whether to connect again after an end; true when left out. */
+  readonly redial?: boolean;
+}
+
+/** Connects over UDP (reference: mesh, 1.2). There is no telling whether anybody listens until an answer comes. */
+export class UdpDialler implements DiallingBackend {
+  readonly kind = 'dialler';
+  readonly address: string;
+  readonly redial: boolean;
+  readonly #target: HostPort;
+
+  /** @throws MeshError `RECEPTOR_MESH_OPTIONS` when the address has no port */
+  constructor({ address, redial = true }: UdpDiallerOptions) {
+    this.address = address;
+    this.redial = redial;
+    this.#target = parseHostPort(address);
+  }
+
+  async connect({ signal }: BackendContext): Promise<Session> {
+    const { address, family } = await lookup(this.#target.host).catch((error: unknown) => {
+      throw backendError(error);
+    });
+    const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4' });
+    return new Promise((resolve, reject) => {
+      const session = new DatagramSession(
+        this.address,
+        (message, done) => socket.send(message, done),
+        () => {
+          offAbort();
+          // What was sent last is with the system only after this turn.
+          setImmediate(() => socket.close());
+        },
+      );
+      const offAbort = onAbort(signal, () => session.close());
+      socket.on('message', (message) => session.deliver(message));
+      socket.on('error', (error) => {
+        reject(backendError(error));
+        session.end(backendError(error));
+      });
+      socket.connect(this.#target.port, address, () => {
+        enlargeBuffers(socket);
+        resolve(session);
+      });
+      if (signal.aborted) reject(new MeshError('RECEPTOR_MESH_CLOSED', 'the backend was stopped'));
+    });
+  }
+}
+
+function enlargeBuffers(socket: ReturnType<typeof createSocket>): void {
+  try {
+    socket.setRecvBufferSize(BUFFER_SIZE);
+    socket.setSendBufferSize(BUFFER_SIZE);
+  } catch {
+    // The size that the system gives has to do.
+  }
+}

@@ -1,0 +1,180 @@
+import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { ConnectionOptions, TlsOptions } from 'node:tls';
+import { WebSocket, WebSocketServer } from 'ws';
+import { MeshError } from '../errors.js';
+import { formatHostPort } from './address.js';
+import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
+import { backendError, onAbort } from './failure.js';
+import { MAX_WEBSOCKET_MESSAGE, WebSocketSession } from './websocket-session.js';
+
+/** How long a caller may take to send the head of its request. */
+const HEADERS_TIMEOUT = 5000;
+const DIAL_TIMEOUT = 15_000;
+const MAX_CONNECTIONS = 10_000;
+
+/** The settings of a {@link WebSocketListener}. */
+export interface WebSocketListenerOptions {
+  /** 0 for any free port. */
+  readonly port: number;
+  /** The address to bind to; `0.0.0.0` when left out. */
+  readonly host?: string;
+  /** The path to answer on, with all below it when it ends in `/`; `/` when left out. */
+  readonly path?: string;
+  /** The certificate to show and the demands on callers; plain HTTP when left out. */
+  readonly tls?: TlsOptions;
+}
+
+/** Accepts sessions over WebSocket (reference: mesh, 1.3). */
+export class WebSocketListener implements ListeningBackend {
+  readonly kind = 'listener';
+  readonly #options: WebSocketListenerOptions;
+
+  constructor(options: WebSocketListenerOptions) {
+    this.#options = options;
+  }
+
+  listen(accept: (session: Session) => void, { clock, log, signal }: BackendContext): Promise<string> {
+    const { port, host = '0.0.0.0', path = '/', tls } = this.#options;
+    const webSockets = new WebSocketServer({
+      noServer: true,
+      perMessageDeflate: false,
+      maxPayload: MAX_WEBSOCKET_MESSAGE,
+      handleProtocols: () => false,
+    });
+    const timeouts = { headersTimeout: HEADERS_TIMEOUT, requestTimeout: HEADERS_TIMEOUT };
+    const server: Server = tls
+      ? createHttpsServer({ ...tls, ...timeouts, handshakeTimeout: HEADERS_TIMEOUT })
+      : createHttpServer(timeouts);
+    server.maxConnections = MAX_CONNECTIONS;
+    server.on('request', (request, response) => {
+      const [status, text] = pathMatches(request, path) ? [400, 'Bad Request'] : [404, '404 page not found'];
+      response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
+    });
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      socket.on('error', () => {});
+      if (!pathMatches(request, path)) return refuse(socket, '404 Not Found', '404 page not found');
+      if (!isSameOrigin(request)) return refuse(socket, '403 Forbidden', 'Forbidden');
+      const remote = formatHostPort(request.socket.remoteAddress ?? '', request.socket.remotePort ?? 0);
+      webSockets.handleUpgrade(request, socket, head, (webSocket) =>
+        accept(new WebSocketSession(webSocket, remote, clock)),
+      );
+    });
+    server.on('tlsClientError', (error: Error) => log.warning(`TLS handshake failed: ${error.message}`));
+    return new Promise((resolve, reject) => {
+      const failed = (error: Error) => reject(backendError(error));
+      server.once('error', failed);
+      server.listen({ port, host }, () => {
+        server.off('error', failed);
+        server.on('error', (error) => log.error(`Error accepting connection: ${error.message}`));
+        const { address, port: bound } = server.address() as { address: string; port: number };
+        resolve(formatHostPort(address, bound));
+      });
+      onAbort(signal, () => {
+        reject(new MeshError('RECEPTOR_MESH_CLOSED', 'the backend was stopped'));
+        webSockets.close();
+        server.close();
+        server.closeAllConnections();
+      });
+    });
+  }
+}
+
+/** A path that ends in `/` stands for all below it; the query does not matter. */
+function pathMatches({ url = '/' }: IncomingMessage, path: string): boolean {
+  const [asked = '/'] = url.split('?', 1);
+  return asked === path || (path.endsWith('/') && asked.startsWith(path));
+}
+
+function isSameOrigin({ headers }: IncomingMessage): boolean {
+  if (headers.origin === undefined) return true;
+  try {
+    return new URL(headers.origin).host === headers.host?.toLowerCase();
+  } catch {
+    return false;
+  }
+}
+
+function refuse(socket: Duplex, status: string, text: string): void {
+  const head = `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.length + 1}\r\nConnection: close`;
+  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${text}\n`, () => socket.destroy());
+}
+
+/** The settings of a {@link WebSocketDialler}. */
+export interface WebSocketDiallerOptions {
+  /** A URL, `ws://` or `wss://`. */
+  readonly address: string;
+  /** A header to send along, as `name:value`. */
+  readonly extraHeader?: string;
+  /** Whether to connect again after a failure or an end; true when left out. */
+  readonly redial?: boolean;
+  /** How to speak TLS with a `wss://` address; the defaults of Node when left out. */
+  readonly tls?: ConnectionOptions;
+}
+
+/** Connects over WebSocket (reference: mesh, 1.3). */
+export class WebSocketDialler implements DiallingBackend {
+  readonly kind = 'dialler';
+  readonly address: string;
+  readonly redial: boolean;
+  readonly #url: URL;
+  readonly #headers: Record<string, string>;
+  readonly #tls: ConnectionOptions;
+
+  /** @throws MeshError `RECEPTOR_MESH_OPTIONS` when the address or the header is malformed */
+  constructor({ address, extraHeader, redial = true, tls = {} }: WebSocketDiallerOptions) {
+    this.address = address;
+    this.redial = redial;
+    this.#tls = tls;
+    this.#url = parseUrl(address);
+    this.#headers = { 'User-Agent': 'Go-http-client/1.1', ...parseHeader(extraHeader) };
+  }
+
+  connect({ clock, signal }: BackendContext): Promise<Session> {
+    const { protocol, host } = this.#url;
+    const webSocket = new WebSocket(this.#url, {
+      ...this.#tls,
+      headers: this.#headers,
+      origin: `${protocol === 'wss:' ? 'https' : 'http'}://${host}`,
+      perMessageDeflate: false,
+      handshakeTimeout: DIAL_TIMEOUT,
+      maxPayload: MAX_WEBSOCKET_MESSAGE,
+    });
+    return new Promise((resolve, reject) => {
+      const failed = (error: Error) => {
+        offAbort();
+        reject(backendError(error));
+      };
+      // Made before it is open, so that no message that comes with the answer is missed.
+      const session = new WebSocketSession(webSocket, this.address, clock);
+      webSocket.once('error', failed);
+      webSocket.once('open', () => {
+        webSocket.off('error', failed);
+        offAbort();
+        resolve(session);
+      });
+      const offAbort = onAbort(signal, () => {
+        webSocket.terminate();
+        reject(new MeshError('RECEPTOR_MESH_CLOSED', 'the backend was stopped'));
+      });
+    });
+  }
+}
+
+function parseUrl(address: string): URL {
+  try {
+    const url = new URL(address);
+    if (url.protocol === 'ws:' || url.protocol === 'wss:') return url;
+  } catch {
+    // Said below.
+  }
+  throw new MeshError('RECEPTOR_MESH_OPTIONS', `invalid address for Websocket: ${address}`);
+}
+
+function parseHeader(header: string | undefined): Record<string, string> {
+  if (header === undefined || header === '') return {};
+  const colon = header.indexOf(':');
+  if (colon < 1) throw new MeshError('RECEPTOR_MESH_OPTIONS', 'extra header must be in the form key:value');
+  return { [header.slice(0, colon)]: header.slice(colon + 1).trim() };
+}
