@@ -33,6 +33,7 @@ export {
   type WorkStatusCommand,
   type WorkSubmitCommand,
 } from './commands.js';
+export { type AnsweredCommand, decodeReply, type ReplyTo } from './decode-reply.js';
 export { formatDuration, parseDuration, parseDurationMs } from './duration.js';
 export { encodeCommand } from './encode-command.js';
 export { ERROR_CODES, type ErrorCode, ReceptorError } from './errors.js';

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { parseAddress } from '../address.js';
-import { type Command, isUnitId, type WorkSubmitCommand } from '../commands.js';
+import { isUnitId, type WorkEndCommand, type WorkSubmitCommand } from '../commands.js';
+import type { AnsweredCommand, ReplyTo } from '../decode-reply.js';
 import { ReceptorError } from '../errors.js';
 import type {
   CancelReply,
@@ -76,7 +77,7 @@ export class ReceptorClient {
   /** What the node knows of itself and the mesh; of `fields` only, where they are given. */
   async status(options: CallOptions & { fields?: readonly string[] } = {}): Promise<Partial<StatusReply>> {
     const { fields } = options;
-    return this.#request<Partial<StatusReply>>(
+    return this.#request(
       { command: 'status', ...(fields !== undefined && { requestedFields: fields }) },
       options,
     );
@@ -84,17 +85,17 @@ export class ReceptorClient {
 
   /** Sends a packet to a node and waits for the answer. A node out of reach is a reply, not an error. */
   async ping(target: string, options: CallOptions = {}): Promise<PingReply> {
-    return this.#request<PingReply>({ command: 'ping', target }, options);
+    return this.#request({ command: 'ping', target }, options);
   }
 
   /** Finds the hops to a node. A node out of reach is a hop with an error. */
   async traceroute(target: string, options: CallOptions = {}): Promise<TracerouteReply> {
-    return this.#request<TracerouteReply>({ command: 'traceroute', target }, options);
+    return this.#request({ command: 'traceroute', target }, options);
   }
 
   /** Makes the daemon read its configuration again. A refusal is a reply, not an error. */
   async reload(options: CallOptions = {}): Promise<ReloadReply> {
-    return this.#request<ReloadReply>({ command: 'reload' }, options);
+    return this.#request({ command: 'reload' }, options);
   }
 
   /**
@@ -152,16 +153,13 @@ export class ReceptorClient {
 
   /** One unit. @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT`. */
   async workStatus(unitId: string, options: CallOptions = {}): Promise<UnitReport> {
-    const unit = await this.#request<UnitReport>({ command: 'work', subcommand: 'status', unitId }, options);
-    if (typeof unit.State !== 'number' || typeof unit.StdoutSize !== 'number')
-      throw new ReceptorError('RECEPTOR_PROTOCOL', `the status of unit ${unitId} has no state or size`);
-    return unit;
+    return this.#request({ command: 'work', subcommand: 'status', unitId }, options);
   }
 
   /** All units by their ID, or the one of `unitId`. @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT`. */
   async workList(options: CallOptions & { unitId?: string } = {}): Promise<WorkListReply> {
     const { unitId } = options;
-    return this.#request<WorkListReply>(
+    return this.#request(
       { command: 'work', subcommand: 'list', ...(unitId !== undefined && { unitId }) },
       options,
     );
@@ -169,7 +167,7 @@ export class ReceptorClient {
 
   /** Ends a unit. @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT`, `RECEPTOR_SIGNATURE`. */
   async cancelWork(unitId: string, options: CallOptions & { signature?: string } = {}): Promise<CancelReply> {
-    return this.#request<CancelReply>(end('cancel', unitId, options.signature), options);
+    return this.#request(end('cancel', unitId, options.signature), options);
   }
 
   /**
@@ -181,7 +179,7 @@ export class ReceptorClient {
     options: CallOptions & { force?: boolean; signature?: string } = {},
   ): Promise<ReleaseReply> {
     const subcommand = options.force ? 'force-release' : 'release';
-    return this.#request<ReleaseReply>(end(subcommand, unitId, options.signature), options);
+    return this.#request(end(subcommand, unitId, options.signature), options);
   }
 
   /**
@@ -224,8 +222,11 @@ export class ReceptorClient {
     this.close();
   }
 
-  async #request<T>(command: Command, options: CallOptions): Promise<T> {
-    return this.#with(options, (session, signal) => session.request(command, signal)) as Promise<T>;
+  async #request<C extends Exclude<AnsweredCommand, WorkSubmitCommand>>(
+    command: C,
+    options: CallOptions,
+  ): Promise<ReplyTo<C>> {
+    return this.#with(options, (session, signal) => session.request(command, signal));
   }
 
   /** Gives the work a connection of its own, and a signal that is the call's and the client's. */
@@ -257,6 +258,6 @@ export class ReceptorClient {
   }
 }
 
-function end(subcommand: 'cancel' | 'release' | 'force-release', unitId: string, signature?: string) {
+function end<S extends WorkEndCommand['subcommand']>(subcommand: S, unitId: string, signature?: string) {
   return { command: 'work' as const, subcommand, unitId, ...(signature !== undefined && { signature }) };
 }

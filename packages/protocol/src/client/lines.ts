@@ -54,22 +54,3 @@ export function lost(stream: Duplex): ReceptorError {
     stream.errored ? { cause: stream.errored } : {},
   );
 }
-
-/** The error of a reply that the protocol does not have at this point. */
-export function unexpected(line: string): ReceptorError {
-  const shown = line.length > 200 ? `${line.slice(0, 200)}…` : line;
-  return new ReceptorError('RECEPTOR_PROTOCOL', `unexpected reply of the control service: ${shown}`);
-}
-
-/**
- * Reads a reply that is one JSON object.
- * @throws ReceptorError `RECEPTOR_PROTOCOL`.
- */
-export function parseReply(line: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(line);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      return value as Record<string, unknown>;
-  } catch {}
-  throw unexpected(line);
-}

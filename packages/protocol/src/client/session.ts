@@ -1,11 +1,12 @@
 import type { Duplex } from 'node:stream';
 import type { Command, ConnectCommand, WorkResultsCommand, WorkSubmitCommand } from '../commands.js';
+import { type AnsweredCommand, decodeReply, type ReplyTo, unexpectedReply } from '../decode-reply.js';
 import { encodeCommand } from '../encode-command.js';
 import { ReceptorError } from '../errors.js';
 import type { SubmitReply } from '../replies.js';
 import { errorFromReply, isErrorLine } from '../reply-error.js';
 import { aborted, anySignal, deadline, flushed } from './io.js';
-import { guarded, parseReply, readLine, unexpected } from './lines.js';
+import { guarded, readLine } from './lines.js';
 import { type OpenPayload, openPayload, type Payload, writePayload } from './payload.js';
 
 /** The longest reply that is accepted, in bytes, where nothing else is said. */
@@ -75,8 +76,11 @@ export class ControlSession {
    * Sends a command that is answered by one line of JSON.
    * @throws ReceptorError what the server answered; `RECEPTOR_CONNECTION_LOST`, `RECEPTOR_PROTOCOL`, `RECEPTOR_ABORTED`.
    */
-  async request(command: Command, signal?: AbortSignal): Promise<Record<string, unknown>> {
-    return parseReply(await this.#ask(command, signal));
+  async request<C extends Exclude<AnsweredCommand, WorkSubmitCommand>>(
+    command: C,
+    signal?: AbortSignal,
+  ): Promise<ReplyTo<C>> {
+    return decodeReply(command, await this.#ask(command, signal));
   }
 
   /** Asks for a unit's output; the answer is the output itself, until its end. See {@link request} for what it throws. */
@@ -106,9 +110,9 @@ export class ControlSession {
       const created = await this.#askForUnit(command, events.signal);
       const [, unitId] =
         /^Work unit created with ID ([A-Za-z0-9]+)\. Send stdin data and EOF\.$/.exec(created) ?? [];
-      if (unitId === undefined) throw unexpected(created);
+      if (unitId === undefined) throw unexpectedReply(created);
       this.#inStep = false;
-      return await this.#sendPayload(unitId, source, events);
+      return await this.#sendPayload(command, unitId, source, events);
     } finally {
       source.close();
       if (!this.#inStep) this.close();
@@ -147,7 +151,12 @@ export class ControlSession {
     }
   }
 
-  async #sendPayload(unitId: string, source: OpenPayload, events: SubmitEvents): Promise<SubmitReply> {
+  async #sendPayload(
+    command: WorkSubmitCommand,
+    unitId: string,
+    source: OpenPayload,
+    events: SubmitEvents,
+  ): Promise<SubmitReply> {
     const answered = new AbortController();
     const reply = readLine(this.#stream, this.#maxReply).finally(() => answered.abort());
     reply.catch(ignore);
@@ -174,9 +183,7 @@ export class ControlSession {
       events.onSent?.(unitId);
       const line = await reply;
       if (isErrorLine(line)) throw errorFromReply(line, 'RECEPTOR_WORK_START_FAILED');
-      const { result, unitid } = parseReply(line);
-      if (typeof result !== 'string' || typeof unitid !== 'string') throw unexpected(line);
-      return { result, unitid };
+      return decodeReply(command, line);
     });
   }
 
@@ -185,7 +192,7 @@ export class ControlSession {
     this.#inStep = false;
     if (!expected.test(line)) {
       this.close();
-      throw unexpected(line);
+      throw unexpectedReply(line);
     }
     return this.#stream;
   }
