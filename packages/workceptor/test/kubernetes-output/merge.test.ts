@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LogCursor } from '../../src/workers/kubernetes/output/log-reader.js';
-import { Merge, WINDOW } from '../../src/workers/kubernetes/output/merge.js';
+import { Merge } from '../../src/workers/kubernetes/output/merge.js';
+import { WINDOW } from '../../src/workers/kubernetes/output/merged-output.js';
 import { normalise } from '../../src/workers/kubernetes/output/normalise.js';
 
 /** A cursor that stands for so many bytes of the log. */
@@ -173,7 +174,7 @@ describe('Merge', () => {
         }
         scene.end();
         expect(scene.result.toString('latin1')).toBe(output.toString('latin1'));
-        expect(scene.merge.gaps).toEqual([]);
+        expect(scene.merge.flaws.gaps).toEqual([]);
       }),
       { numRuns: 300 },
     );
@@ -229,7 +230,7 @@ describe('Merge', () => {
     scene.attachEnds(false);
     scene.end();
     expect(scene.result.equals(output)).toBe(true);
-    expect(scene.merge.gaps).toEqual([]);
+    expect(scene.merge.flaws.gaps).toEqual([]);
   });
 
   it('reports a gap, at its place, when the log was rotated away and attach did not have it', () => {
@@ -241,7 +242,7 @@ describe('Merge', () => {
     expect(merge.order.kind).toBe('after');
     merge.onLog(2, Buffer.from('third\n'), cursorAt(6));
     expect(Buffer.concat(merge.takeWrites()).toString()).toBe('third\n');
-    expect(merge.gaps).toMatchObject([{ at: 6, bytes: undefined }]);
+    expect(merge.flaws.gaps).toMatchObject([{ at: 6, bytes: undefined }]);
   });
 
   it('gives each line of both channels once, also those that attach lost when it dropped', () => {

@@ -1,4 +1,4 @@
-import type { Gap } from './output/index.js';
+import type { Gap, Uncertain } from './output/index.js';
 
 /** `ExtraData` of a unit in Kubernetes. The first seven members are the Go daemon's; it reads past the others. */
 export interface KubernetesExtraData {
@@ -27,6 +27,8 @@ export interface KubernetesExtraData {
   Reason?: string;
   /** Output that could not be had from the cluster; empty where the output is whole. */
   Gaps?: readonly Gap[];
+  /** Parts of the output from which carriage returns may be missing; absent where there is no sign of that. */
+  Uncertain?: readonly Uncertain[];
   /** What else was noticed while the output was collected. */
   Notes?: readonly string[];
 }

@@ -19,6 +19,8 @@ export interface Lifecycle {
   /** The last that was seen of the pod. */
   pod?: Pod;
   end?: ContainerEnd;
+  /** The output is being collected, or waited for. */
+  collects: boolean;
   /** The pod does not exist any more. */
   gone: boolean;
   /** How often each container was seen to wait after a failed pull. */
@@ -51,8 +53,10 @@ export type LifecycleEvent =
 /** What is to be done about it, in this order. */
 export type LifecycleAction =
   | { do: 'report'; state: WorkState; detail: string }
-  /** Begin to collect the output (and send the payload). */
+  /** Begin to collect the output: the pod has a node, and its worker can run at any moment. */
   | { do: 'collect' }
+  /** Tell the collector that the worker runs, or has run (so that the payload can be sent). */
+  | { do: 'started' }
   /** Tell the collector that nothing more will be written. */
   | { do: 'ended' }
   | { do: 'finish'; ending: Ending };
@@ -83,6 +87,7 @@ const BACK_OFFS_BORNE = 3;
 export function newLifecycle(): Lifecycle {
   return {
     phase: 'waiting',
+    collects: false,
     gone: false,
     backOffs: {},
     stdinSent: false,
@@ -144,12 +149,13 @@ function podSeen(before: Lifecycle, pod: Pod, rules: LifecycleRules): Step {
     case 'failed':
       return startFailed(life, 'pod failed to start', progress.reason);
     case 'ended': {
-      const collecting: Lifecycle = { ...life, phase: 'collecting', end: progress.end };
-      return { life: collecting, actions: [COLLECT, ENDED] };
+      const { life: started, actions } = start(life);
+      return { life: { ...started, end: progress.end }, actions: [...actions, ENDED] };
     }
     case 'running': {
-      const started = report({ ...life, phase: 'collecting' }, rules);
-      return { life: started.life, actions: [...started.actions, COLLECT] };
+      const { life: started, actions } = start(life);
+      const told = report(started, rules);
+      return { life: told.life, actions: [...told.actions, ...actions] };
     }
     case 'waiting': {
       const backOffs: Record<string, number> = { ...life.backOffs };
@@ -157,9 +163,17 @@ function podSeen(before: Lifecycle, pod: Pod, rules: LifecycleRules): Step {
       const waiting: Lifecycle = { ...life, backOffs };
       const overdrawn = Object.values(backOffs).some((count) => count > BACK_OFFS_BORNE);
       if (overdrawn || hopeless(pod)) return startFailed(waiting, 'container failed to start');
-      return report(waiting, rules);
+      const told = report(waiting, rules);
+      if (waiting.collects || !pod.spec?.nodeName) return told;
+      return { life: { ...told.life, collects: true }, actions: [...told.actions, COLLECT] };
     }
   }
+}
+
+/** The worker runs, or has run. */
+function start(life: Lifecycle): Step {
+  const actions = life.collects ? [STARTED] : [COLLECT, STARTED];
+  return { life: { ...life, phase: 'collecting', collects: true }, actions };
 }
 
 function podGone(life: Lifecycle, rules: LifecycleRules): Step {
@@ -198,6 +212,7 @@ function startFailed(life: Lifecycle, what: string, reason = ''): Step {
 }
 
 const COLLECT: LifecycleAction = { do: 'collect' };
+const STARTED: LifecycleAction = { do: 'started' };
 const ENDED: LifecycleAction = { do: 'ended' };
 
 function finish(life: Lifecycle, ending: Ending): Step {
@@ -250,6 +265,13 @@ function gapWords(output: OutputReport): string {
   return `the output has ${places}, ${amount} of it could not be had from the cluster (${gaps[0]?.reason})`;
 }
 
+/** What may be missing, in words; empty where there is no sign of it. */
+function doubtWords({ uncertain = [] }: OutputReport): string {
+  if (uncertain.length === 0) return '';
+  const bytes = uncertain.reduce((sum, part) => sum + part.bytes, 0);
+  return `carriage returns may be missing from ${bytes} bytes of the output that only the log had`;
+}
+
 /** A message that says already that it is an error stays as it is. */
 const blame = (stream: string, message: string): string =>
   message.startsWith('Error ') ? message : `Error with pod's ${stream}: ${message}`;
@@ -290,10 +312,11 @@ function conclude(life: Lifecycle, output: OutputReport, rules: LifecycleRules):
       reason: why.split(': ')[0] || 'Deleted',
     };
   }
-  const code = end.exitCode === 0 && gaps === '' ? '' : ` with exit code ${end.exitCode}`;
+  const doubts = doubtWords(output);
+  const code = end.exitCode === 0 && gaps === '' && doubts === '' ? '' : ` with exit code ${end.exitCode}`;
   const reason = end.exitCode !== 0 && end.reason ? ` (${end.reason})` : '';
   const detail = `Finished${code}${reason}${end.exitCode === 0 || !end.message ? '' : `: ${end.message}`}`;
   if (gaps !== '') return failed(`${detail}, but ${gaps}`);
   const state = end.exitCode !== 0 && rules.failOnNonZeroExit ? WorkState.Failed : WorkState.Succeeded;
-  return { ...base, state, detail };
+  return { ...base, state, detail: doubts === '' ? detail : `${detail}, but ${doubts}` };
 }

@@ -39,6 +39,8 @@ export interface Container {
 
 export interface PodSpec {
   containers?: Container[];
+  /** Where it has been placed; absent while it waits for a node. */
+  nodeName?: string;
   [member: string]: unknown;
 }
 

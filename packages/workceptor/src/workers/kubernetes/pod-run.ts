@@ -16,6 +16,7 @@ import type { OutputReport } from './output/index.js';
 
 /** Begins to collect the worker's output; see `collectOutput`. */
 export type Collect = (about: {
+  started: Promise<void>;
   ended: Promise<void>;
   signal: AbortSignal;
   onStdinSent(): void;
@@ -66,6 +67,10 @@ export async function runPod(options: PodRunOptions): Promise<Ending> {
   const ended = new Promise<void>((resolve) => {
     resolveEnded = resolve;
   });
+  let resolveStarted: () => void = () => {};
+  const started = new Promise<void>((resolve) => {
+    resolveStarted = resolve;
+  });
   let finish: (ending: Ending) => void = () => {};
   const finished = new Promise<Ending>((resolve) => {
     finish = resolve;
@@ -78,6 +83,7 @@ export async function runPod(options: PodRunOptions): Promise<Ending> {
     for (const action of next.actions) {
       if (action.do === 'report') options.report(action.state, action.detail);
       else if (action.do === 'collect') void collect();
+      else if (action.do === 'started') resolveStarted();
       else if (action.do === 'ended') resolveEnded();
       else finish(action.ending);
     }
@@ -89,6 +95,7 @@ export async function runPod(options: PodRunOptions): Promise<Ending> {
     let report: OutputReport;
     try {
       report = await options.collect({
+        started,
         ended,
         signal: all,
         onStdinSent: () => dispatch({ type: 'stdinSent' }),

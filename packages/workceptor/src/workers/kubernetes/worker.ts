@@ -133,6 +133,7 @@ export class KubernetesWorker implements Worker {
     this.#extra.ExitCode = ending.exitCode;
     this.#extra.Reason = ending.reason;
     this.#extra.Gaps = report?.gaps ?? [];
+    if (report?.uncertain) this.#extra.Uncertain = report.uncertain;
     if (report && report.notes.length > 0) this.#extra.Notes = report.notes;
     if (ending.state === WorkState.Failed) this.#unit.log.error(`Unit ${this.#unit.id}: ${ending.detail}`);
     await this.#update({ state: ending.state, detail: ending.detail });

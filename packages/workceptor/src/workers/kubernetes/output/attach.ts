@@ -25,6 +25,8 @@ export interface AttachEvents {
 /** One connection to a running container. */
 export interface AttachConnection {
   readonly socket: WebSocket;
+  /** Whether the end of standard input can be said while output goes on (from v5 on). */
+  readonly closesStdin: boolean;
   /** Stops or goes on reading, so that the container waits. */
   pause(paused: boolean): void;
   close(): void;
@@ -55,6 +57,7 @@ export async function openAttach(
   socket.resume();
   return {
     socket,
+    closesStdin: socket.protocol.startsWith('v5'),
     pause(paused) {
       if (socket.readyState === socket.CLOSED) return;
       if (paused) socket.pause();
@@ -62,10 +65,16 @@ export async function openAttach(
     },
     close() {
       // Politely first, so that what was sent arrives; a peer that does not answer is left after a moment by ws.
+      if (socket.readyState === socket.CLOSED) return;
       socket.resume();
       socket.close(1000);
     },
   };
+}
+
+/** Whether a connection that was accepted says at its end that it never led to the container. */
+export function neverAttached(status: AttachStatus | undefined): boolean {
+  return /unable to upgrade connection|error dialing backend/.test(status?.message ?? '');
 }
 
 function parseStatus(bytes: Buffer): AttachStatus | undefined {

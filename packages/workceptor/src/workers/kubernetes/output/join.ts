@@ -7,6 +7,8 @@ const CANDIDATES = 16;
 /** Agreement that is taken for proof, when it lasts. */
 const ENOUGH = 512;
 const PLENTY = 262_144;
+/** Agreement that needs no proof: what repeats itself in stretches so long is not told apart. */
+const ALL_BUT_SURE = 1 << 20;
 /** How far the log may run ahead of attach and still be taken for level with it. */
 const SLACK = 65_536;
 
@@ -116,6 +118,7 @@ export class Joiner {
     const age = moment.now - found.since;
     // Attach that began at once, as before a payload is sent, began at the bound: there is no earlier place.
     if (start - this.bound <= SLACK && found.agreed >= PLENTY) return start;
+    if (found.agreed >= ALL_BUT_SURE) return start;
     // With its window full the container stands still, and the log comes to an end; the last place is the right one.
     if (moment.full) return moment.logQuiet >= QUIET_MS || age >= IMPATIENT_MS ? start : undefined;
     const level = log.end <= start + this.count + SLACK;

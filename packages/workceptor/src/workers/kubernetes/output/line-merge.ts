@@ -44,11 +44,8 @@ const keyOf = (line: Buffer): string => normalise(line).toString('latin1');
  * in the same order, so they are matched line by line. A line that one of them brought is not taken from the other.
  */
 export class LineMerge {
-  /** Output that is due, in order. */
-  writes: Buffer[] = [];
-  /** How many of its bytes came from the log. */
-  logBytes = 0;
   attach: 'off' | 'waiting' | 'joined' = 'off';
+  private writes: { raw: Buffer; source: 'log' | 'attach' }[] = [];
   private splitter = new WholeLines(LINE_LIMIT);
   /** Lines that were output, and that the log still has to bring. */
   private ahead = new Bag();
@@ -81,6 +78,13 @@ export class LineMerge {
   /** Whether anything waits for the join. */
   get unsettled(): boolean {
     return this.held.length > 0 || this.queueSize > 0;
+  }
+
+  /** Output that is due, in order, once. */
+  takeWrites(): readonly { raw: Buffer; source: 'log' | 'attach' }[] {
+    const { writes } = this;
+    this.writes = [];
+    return writes;
   }
 
   /** These lines are in the output; the log still has to bring them. */
@@ -122,7 +126,7 @@ export class LineMerge {
     const rest = this.queue.filter((line) => !known.take(line.key));
     this.releaseLog();
     for (const line of rest) {
-      this.writes.push(line.raw);
+      this.writes.push({ raw: line.raw, source: 'attach' });
       this.ahead.add(line.key);
     }
     this.queue = [];
@@ -147,8 +151,7 @@ export class LineMerge {
       if (line.since >= since) break;
       count++;
       this.heldSize -= line.raw.length;
-      this.logBytes += line.raw.length;
-      this.writes.push(line.raw);
+      this.writes.push({ raw: line.raw, source: 'log' });
     }
     this.held.splice(0, count);
   }
@@ -169,8 +172,7 @@ export class LineMerge {
     if (this.ahead.take(key)) return;
     if (this.attach === 'waiting') this.logged.add(key);
     if (this.attach === 'off') {
-      this.logBytes += raw.length;
-      this.writes.push(raw);
+      this.writes.push({ raw, source: 'log' });
     } else {
       this.held.push({ raw, key, since: now });
       this.heldSize += raw.length;
@@ -178,7 +180,7 @@ export class LineMerge {
   }
 
   private attachLine(raw: Buffer, key: string): void {
-    this.writes.push(raw);
+    this.writes.push({ raw, source: 'attach' });
     const at = this.held.findIndex((line) => line.key === key);
     if (at < 0) {
       this.ahead.add(key);

@@ -41,6 +41,27 @@ export function rawLength(raw: Buffer, count: number): number {
   return Math.min(raw.length, from + left);
 }
 
+/** Carriage returns before a line feed: the line feed's position, and how many there are. */
+export interface ReturnRun {
+  readonly at: number;
+  readonly count: number;
+}
+
+/** The runs of carriage returns in `raw` that {@link normalise} leaves out; `position` is that of its first byte. */
+export function returnRuns(raw: Buffer, position: number): ReturnRun[] {
+  const runs: ReturnRun[] = [];
+  let left = 0;
+  for (let at = raw.indexOf(CR); at >= 0; ) {
+    const end = runEnd(raw, at);
+    if (raw[end] === LF) {
+      runs.push({ at: position + at - left, count: end - at });
+      left += end - at;
+    }
+    at = raw.indexOf(CR, end);
+  }
+  return runs;
+}
+
 function runEnd(raw: Buffer, at: number): number {
   let end = at + 1;
   while (raw[end] === CR) end++;

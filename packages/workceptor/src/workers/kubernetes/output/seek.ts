@@ -29,7 +29,9 @@ export class Seek {
   ) {
     this.goal = output.end;
     this.pattern = Buffer.from(output.slice(output.end - PATTERN, output.end));
-    this.repetitive = isRepetitive(this.pattern);
+    this.repetitive =
+      isRepetitive(this.pattern) ||
+      output.find(this.pattern, output.start) !== this.goal - this.pattern.length;
   }
 
   /** Takes content of the log. When the place is found: the position that `rest`, the content's remainder, begins at. */

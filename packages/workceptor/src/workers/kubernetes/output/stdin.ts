@@ -1,6 +1,7 @@
 import { open, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { WebSocket } from 'ws';
+import type { Clock } from './types.js';
 
 /** Name of the file that says how far the payload has come, in the unit's directory. */
 export const STDIN_FILE = 'kube-stdin';
@@ -8,6 +9,8 @@ const CHUNK = 32_768;
 /** Bytes given to the socket that are not on their way yet, before the file is read further. */
 const IN_FLIGHT = 512 << 10;
 const STDIN_CHANNEL = 0;
+/** A server that does not answer a ping in this time is taken for one that never does. */
+const ANSWER_MS = 30_000;
 /** Channel of v5 that closes the one named in its only byte. */
 const CLOSE_CHANNEL = 255;
 
@@ -36,9 +39,13 @@ export async function writeMark(directory: string, mark: StdinMark): Promise<voi
 /** The payload stopped on its way. */
 export class StdinBroken extends Error {
   override readonly name = 'StdinBroken';
-  /** @param sent bytes that were handed to the connection */
+  /**
+   * @param sent bytes that were handed to the connection
+   * @param whole these were all, and it was only the server's answer that did not come
+   */
   constructor(
     readonly sent: number,
+    readonly whole: boolean,
     options?: { cause?: unknown },
   ) {
     super(`the connection broke after ${sent} bytes of the payload`, options);
@@ -46,10 +53,11 @@ export class StdinBroken extends Error {
 }
 
 /**
- * Sends a file to the container's standard input, and its end where the protocol can say that.
+ * Sends a file to the container's standard input, and its end where the protocol can say that; resolves when the server has
+ * taken it all.
  * @throws StdinBroken when the connection ends before; the file's own errors as they are
  */
-export async function sendStdin(socket: WebSocket, path: string): Promise<void> {
+export async function sendStdin(socket: WebSocket, path: string, clock: Clock): Promise<void> {
   const file = await open(path, 'r');
   let sent = 0;
   let inFlight = 0;
@@ -68,13 +76,13 @@ export async function sendStdin(socket: WebSocket, path: string): Promise<void> 
       wake();
     });
   };
+  const woken = () =>
+    new Promise<void>((resolve) => {
+      wake = resolve;
+    });
   const room = async (limit: number) => {
-    while (inFlight > limit && !broken) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    }
-    if (broken || socket.readyState !== socket.OPEN) throw new StdinBroken(sent, { cause: broken });
+    while (inFlight > limit && !broken) await woken();
+    if (broken || socket.readyState !== socket.OPEN) throw new StdinBroken(sent, false, { cause: broken });
   };
   try {
     for (;;) {
@@ -89,6 +97,19 @@ export async function sendStdin(socket: WebSocket, path: string): Promise<void> 
     await room(IN_FLIGHT);
     if (socket.protocol.startsWith('v5')) send(Buffer.from([CLOSE_CHANNEL, STDIN_CHANNEL]));
     await room(0);
+    // Only an answer shows that the other side has taken what the system has taken from us.
+    let answered = false;
+    const onPong = () => {
+      answered = true;
+      wake();
+    };
+    socket.once('pong', onPong);
+    socket.ping();
+    const giveUp = clock.after(ANSWER_MS, onPong);
+    while (!answered && !broken) await woken();
+    giveUp();
+    socket.off('pong', onPong);
+    if (!answered) throw new StdinBroken(sent, true, { cause: broken });
   } finally {
     socket.off('close', onClose);
     await file.close();

@@ -1,9 +1,9 @@
 import { type FileHandle, open, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BEGINNING, type Checkpoint, type Flaws, type MergeStart } from './checkpoint.js';
 import type { LogCursor } from './log-reader.js';
-import { BEGINNING, type Checkpoint, type MergeStart, WINDOW } from './merge.js';
+import { WINDOW } from './merged-output.js';
 import { normalise } from './normalise.js';
-import type { Gap } from './types.js';
 
 /** Name of the file with the checkpoint, in the unit's directory. */
 export const CURSOR_FILE = 'kube-cursor.json';
@@ -22,7 +22,7 @@ export class OutputStore {
   private queue: Buffer[] = [];
   private writing: Promise<void> | undefined;
   private saving: Promise<void> | undefined;
-  private due: { checkpoint: Checkpoint; gaps: readonly Gap[] } | undefined;
+  private due: Saved | undefined;
   private failure: Error | undefined;
 
   private constructor(
@@ -68,8 +68,8 @@ export class OutputStore {
   }
 
   /** Saves the checkpoint once what it covers is written; of several that wait, only the last. */
-  save(checkpoint: Checkpoint, gaps: readonly Gap[]): Promise<void> {
-    this.due = { checkpoint, gaps: [...gaps] };
+  save(checkpoint: Checkpoint, flaws: Flaws): Promise<void> {
+    this.due = { ...checkpoint, ...flaws };
     this.saving ??= this.saveAll().finally(() => {
       this.saving = undefined;
     });
@@ -85,10 +85,10 @@ export class OutputStore {
   private async saveAll(): Promise<void> {
     for (let due = this.due; due; due = this.due) {
       this.due = undefined;
-      while (this.size < due.checkpoint.size && this.writing !== undefined) await this.writing;
+      while (this.size < due.size && this.writing !== undefined) await this.writing;
       if (this.failure) return;
       const aside = `${this.cursorPath}.tmp`;
-      const text = JSON.stringify({ version: 1, ...due.checkpoint, gaps: due.gaps });
+      const text = JSON.stringify({ version: 1, ...due });
       await writeFile(aside, text, { mode: 0o600 });
       await rename(aside, this.cursorPath);
     }
@@ -130,9 +130,7 @@ function without(buffers: Buffer[], count: number): Buffer[] {
   return rest;
 }
 
-interface Saved extends Checkpoint {
-  readonly gaps: readonly Gap[];
-}
+type Saved = Checkpoint & Flaws;
 
 function parseSaved(text: string): Saved | undefined {
   try {
@@ -143,7 +141,8 @@ function parseSaved(text: string): Saved | undefined {
     const cursor: LogCursor | undefined = saved.cursor;
     if (cursor && !(Number.isSafeInteger(cursor.count) && Number.isSafeInteger(cursor.taken)))
       return undefined;
-    return saved;
+    // What an older version did not write is empty.
+    return { ...saved, uncertain: saved.uncertain ?? [], returns: saved.returns ?? false };
   } catch {
     return undefined;
   }
@@ -155,7 +154,8 @@ async function restore(
   size: number,
   found: Saved | undefined,
 ): Promise<{ merge: MergeStart; end: number }> {
-  const saved = found ?? { ...BEGINNING, gaps: [] };
+  const saved = found ?? { ...BEGINNING, gaps: [], uncertain: [], returns: false };
+  const { gaps, uncertain, returns } = saved;
   let end = size;
   const last = Buffer.alloc(1);
   // What a kill cut off in the middle: a line of one of two channels, or carriage returns whose line feed is to come.
@@ -171,17 +171,18 @@ async function restore(
     lines = Buffer.alloc(end - saved.size);
     await file.read(lines, 0, lines.length, saved.size);
   } else {
-    let returns = 0;
+    let left = 0;
     for await (const chunk of chunks(file, saved.size, end)) {
       const norm = normalise(chunk);
-      returns += chunk.length - norm.length;
+      left += chunk.length - norm.length;
     }
-    written += end - saved.size - returns;
+    written += end - saved.size - left;
   }
   const from = Math.max(0, end - WINDOW);
   const tail = Buffer.alloc(end - from);
   await file.read(tail, 0, tail.length, from);
-  return { merge: { saved, size: end, written, gaps: saved.gaps, tail: normalise(tail), lines }, end };
+  const merge = { saved, size: end, written, tail: normalise(tail), lines, gaps, uncertain, returns };
+  return { merge, end };
 }
 
 /** The bytes of a file, in chunks that do not end with a carriage return. */

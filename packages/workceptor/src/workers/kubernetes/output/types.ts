@@ -13,7 +13,7 @@ export interface Clock {
 export interface OutputOptions {
   readonly api: KubernetesApi;
   readonly pod: { readonly namespace: string; readonly name: string; readonly uid: string };
-  /** The container whose output it is; it runs, or has run. */
+  /** The container whose output it is. */
   readonly container: string;
   /** The payload for the container's standard input; undefined where it is to be left alone. */
   readonly stdin: { readonly path: string; readonly size: number } | undefined;
@@ -21,6 +21,11 @@ export interface OutputOptions {
   readonly directory: string;
   /** Appended to. What an earlier process of the daemon left in it is kept, and gone on from. */
   readonly stdoutPath: string;
+  /**
+   * Resolves when the container is known to run, or to have run. Until then attach alone is tried, so that it is there
+   * before the container's first byte. Default: it runs. Must never reject.
+   */
+  readonly started?: Promise<void>;
   /**
    * Resolves when the container is known to have ended (its termination was seen, or the pod is gone for good).
    * May be resolved from the start: a container that ended before. Must never reject.
@@ -47,12 +52,26 @@ export interface Gap {
   readonly reason: string;
 }
 
+/**
+ * A part of the output that only the log had. Everything is there but, perhaps, carriage returns before line feeds,
+ * which most runtimes leave out of the log.
+ */
+export interface Uncertain {
+  /** Offset in stdout. */
+  readonly at: number;
+  readonly bytes: number;
+  /** Before how many line feeds in it a carriage return may be missing. */
+  readonly lineFeeds: number;
+}
+
 /** What {@link collectOutput} found when everything was read, or nothing more could be. */
 export interface OutputReport {
   /** Size of stdout. */
   readonly bytes: number;
   /** Empty where the output is whole. */
   readonly gaps: readonly Gap[];
+  /** Parts of an output with signs of carriage returns (or binary) that only the log had. */
+  readonly uncertain?: readonly Uncertain[];
   /** What a person may want to know, a sentence each, such as that attach was refused. */
   readonly notes: readonly string[];
   /**

@@ -1,0 +1,150 @@
+import type { LogCursor } from './log-reader.js';
+import { normalise } from './normalise.js';
+import { Seek } from './seek.js';
+import { parseStamp } from './stamp.js';
+import type { Window } from './window.js';
+
+const CLOCK_SLACK_NS = 2_000_000_000n;
+const NOTHING = Buffer.alloc(0);
+
+/** Where the log is to be opened. Each order has a new `id`. */
+export type LogOrder = { readonly id: number } & (
+  | { readonly kind: 'resume' | 'after'; readonly cursor: LogCursor | undefined }
+  /** From about this time (nanoseconds since the epoch). */
+  | { readonly kind: 'near'; readonly time: bigint }
+  /** Everything there is. */
+  | { readonly kind: 'start' }
+  /** Not at all, for now. */
+  | { readonly kind: 'park' }
+);
+
+/** A place in the log and its position. */
+export interface Place {
+  readonly cursor: LogCursor | undefined;
+  readonly at: number;
+}
+
+/** Content of the log whose position is known, and the place before the chunk it is of. */
+export interface Placed {
+  readonly raw: Buffer;
+  readonly origin: Place;
+}
+
+/**
+ * Where the log is read, and at which position of the output that is. It is `found` while that is known; it can be
+ * looked for (`seek`), or the log is not read for now (`parked`).
+ */
+export class LogPlace {
+  order: LogOrder;
+  /** Position of the next byte; undefined while it is not known. */
+  at: number | undefined;
+  cursor: LogCursor | undefined;
+  seek: Seek | undefined;
+  parked = false;
+  /** The log will not be read. */
+  refused = false;
+  /** While `at` is not known: the last place that was. */
+  private left: Place | undefined;
+  private readySince: number | undefined;
+  private lastAt = 0;
+
+  constructor(cursor: LogCursor | undefined, at: number) {
+    this.cursor = cursor;
+    this.at = at;
+    this.order = { id: 0, kind: 'resume', cursor };
+  }
+
+  /** A place that can be gone on from. */
+  get place(): Place {
+    return this.left ?? { cursor: this.cursor, at: this.at ?? 0 };
+  }
+
+  /** Whether the log is being read and has come to its newest bytes, as far as can be told. */
+  onReady(now: number, ready: boolean): void {
+    if (!ready) this.readySince = undefined;
+    else this.readySince ??= now;
+  }
+
+  /** Milliseconds for which it has been read to its end and silent; 0 while it is behind or not read. */
+  quiet(now: number): number {
+    return this.readySince === undefined ? 0 : now - Math.max(this.readySince, this.lastAt);
+  }
+
+  /** Takes what was read; while the place is looked for, what comes before it is dropped. */
+  take(now: number, content: Buffer, cursor: LogCursor | undefined): Placed {
+    this.lastAt = now;
+    const before = this.cursor;
+    this.cursor = cursor;
+    if (!this.seek) return { raw: content, origin: { cursor: before, at: this.at ?? 0 } };
+    const found = this.seek.push(content);
+    if (!found) return { raw: NOTHING, origin: { cursor: before, at: 0 } };
+    const passed = normalise(content).length - normalise(found.rest).length;
+    this.found(found.at);
+    return { raw: found.rest, origin: { cursor: before, at: found.at - passed } };
+  }
+
+  give(order: DistributiveOmit<LogOrder, 'id'>): void {
+    this.readySince = undefined;
+    this.order = { id: this.order.id + 1, ...order } as LogOrder;
+  }
+
+  /**
+   * Looks for the end of `known` in the log.
+   * @param latest when the output's end was written, by our clock
+   */
+  startSeek(known: Window, where: 'near' | 'start', latest: number): void {
+    this.leave();
+    this.parked = false;
+    const stamp = this.cursor && parseStamp(this.cursor.stamp);
+    if (where === 'start' || stamp === undefined) {
+      this.seek = new Seek(known, 'start');
+      this.give({ kind: 'start' });
+      return;
+    }
+    this.seek = new Seek(known, 'near');
+    // The log's clock, as far as it was seen, moved on by ours.
+    const elapsed = Math.max(0, latest - this.lastAt);
+    this.give({ kind: 'near', time: stamp + BigInt(Math.floor(elapsed)) * 1_000_000n - CLOCK_SLACK_NS });
+  }
+
+  /** Goes on after {@link park}. */
+  resume(known: Window, latest: number): void {
+    const left = this.left;
+    this.startSeek(known, 'near', latest);
+    if (!left || !this.seek?.repetitive) return;
+    // Content would prove nothing; counting from where the log was left does.
+    this.found(left.at);
+    this.cursor = left.cursor;
+    this.give({ kind: 'resume', cursor: left.cursor });
+  }
+
+  /** The log is at a known position again. */
+  found(at: number): void {
+    this.at = at;
+    this.seek = undefined;
+    this.left = undefined;
+    this.parked = false;
+  }
+
+  park(): void {
+    this.leave();
+    this.seek = undefined;
+    this.parked = true;
+    this.give({ kind: 'park' });
+  }
+
+  refuse(): void {
+    this.refused = true;
+    this.seek = undefined;
+    this.parked = false;
+  }
+
+  /** From here on the log's position is not known. */
+  private leave(): void {
+    if (this.at !== undefined) this.left = { cursor: this.cursor, at: this.at };
+    this.at = undefined;
+    this.readySince = undefined;
+  }
+}
+
+type DistributiveOmit<T, K extends keyof never> = T extends unknown ? Omit<T, K> : never;

@@ -1,0 +1,247 @@
+import type { AttachSide } from './attach-side.js';
+import { HeldLog } from './held-log.js';
+import { Joiner, QUIET_MS } from './join.js';
+import type { LogPlace, Place, Placed } from './log-place.js';
+import { type MergedOutput, WINDOW } from './merged-output.js';
+import { normalise, rawLength } from './normalise.js';
+
+/** Bytes of the log held for attach, at most. */
+const HOLD_LIMIT = 8 << 20;
+/** How long the log's bytes are held for an attach that is silent; and for one that has brought what is not placed yet. */
+const SILENT_MS = 1000;
+const UNPLACED_MS = 3000;
+/** Attach does not wait longer than this for a log that does not come. */
+const STUCK_MS = 30_000;
+
+/** What could not be merged by position: the sources do not say the same there. */
+export interface Disagreement {
+  readonly log?: Buffer;
+  readonly attach?: Buffer;
+}
+
+/**
+ * The merge of one channel. The output has been written up to `output.written`; the log has been read up to `log.at`,
+ * when that is known; what is known of the output, from either source, ends at `output.known.end`, the larger of the two.
+ *
+ *   log ahead (log.at > written): its bytes are held for attach to give them exactly; without attach, or when that takes
+ *     too long, they are written as they are.
+ *   log behind (log.at < written): what it brings is compared with what attach gave, and passed over.
+ *
+ * So when attach drops there is nothing to be done: the log is, or comes, to where the output ends and goes on.
+ */
+export class PositionMerge {
+  attach: 'off' | 'waiting' | 'joined' = 'off';
+  readonly held = new HeldLog();
+  private joiner: Joiner | undefined;
+  /** Before the join: what attach has brought, and the count of bytes before it. */
+  private queue: { at: number; raw: Buffer }[] = [];
+  /** Position at which attach began, and how many bytes it has brought since. */
+  private joinedAt = 0;
+  private count = 0;
+  private fullSince: number | undefined;
+  private pace: { count: number; known: number } | undefined;
+  private over = false;
+
+  constructor(
+    private readonly output: MergedOutput,
+    private readonly log: LogPlace,
+    private readonly side: AttachSide,
+    private readonly disagree: (now: number, rest: Disagreement) => void,
+  ) {}
+
+  get pauseAttach(): boolean {
+    return this.attach === 'waiting' && (this.joiner?.full ?? false);
+  }
+
+  get pauseLog(): boolean {
+    return this.attach === 'joined' && this.held.size > WINDOW;
+  }
+
+  get restless(): boolean {
+    return this.held.size > 0 || (this.joiner?.waiting ?? 0) > 0;
+  }
+
+  /** The place in the log from which nothing is left out when the output so far is gone on from. */
+  get place(): Place {
+    return this.held.origin ?? this.log.place;
+  }
+
+  /** How far the log is behind the output; undefined where that is not known. */
+  get lag(): number | undefined {
+    return this.log.at === undefined ? undefined : this.output.written - this.log.at;
+  }
+
+  ask(): void {
+    this.attach = 'waiting';
+    this.joiner = new Joiner(this.output.known.end, WINDOW);
+    this.queue = [];
+    this.pace = undefined;
+    this.fullSince = undefined;
+    this.count = 0;
+  }
+
+  drop(): void {
+    this.attach = 'off';
+    this.joiner = undefined;
+    this.queue = [];
+  }
+
+  onLog(now: number, { raw: content, origin }: Placed): void {
+    const { log, output } = this;
+    if (log.at === undefined || content.length === 0) return;
+    let raw = content;
+    let norm = normalise(raw);
+    output.folding.onLog(log.at, raw, norm);
+    const behind = Math.min(norm.length, output.known.end - log.at);
+    if (behind > 0) {
+      if (!output.known.agrees(log.at, norm.subarray(0, behind))) {
+        this.disagree(now, { log: raw });
+        return;
+      }
+      log.at += behind;
+      raw = raw.subarray(rawLength(raw, behind));
+      norm = norm.subarray(behind);
+    }
+    if (norm.length === 0) return;
+    this.held.push({ at: log.at, raw, length: norm.length, origin, since: now });
+    output.known.append(norm);
+    log.at += norm.length;
+  }
+
+  onAttach(now: number, raw: Buffer): void {
+    if (raw.length === 0) return;
+    if (this.attach === 'joined') this.bytesAt(now, this.joinedAt + this.count, raw);
+    else if (this.joiner) {
+      this.queue.push({ at: this.joiner.count, raw });
+      this.joiner.window.append(normalise(raw));
+    }
+  }
+
+  /** Attach began where what is known ends: nothing else can say where. */
+  joinAtEnd(now: number): void {
+    this.joinAt(now, this.output.known.end);
+  }
+
+  /** Writes what is held and came before `since`, up to position `to`. */
+  release(since = Number.POSITIVE_INFINITY, to = Number.POSITIVE_INFINITY): void {
+    for (const { raw, length } of this.held.release(since, to)) {
+      this.output.fromLog(raw);
+      this.output.written += length;
+    }
+  }
+
+  /** What the two sources have brought and is not written: nothing of it is merged by position any more. */
+  handOver(): { queue: Buffer[]; held: { raw: Buffer; since: number }[]; bound: number | undefined } {
+    const { queue, joiner } = this;
+    this.over = true;
+    this.queue = [];
+    this.joiner = undefined;
+    return {
+      queue: queue.map(({ raw }) => raw),
+      held: this.held.takeAll(),
+      bound: this.attach === 'waiting' ? joiner?.bound : undefined,
+    };
+  }
+
+  settle(now: number): void {
+    if (this.attach === 'waiting') this.settleWaiting(now);
+    if (this.attach === 'off') this.release();
+  }
+
+  /** Both sources have given all they will. */
+  finish(now: number): void {
+    const { joiner, output } = this;
+    if (this.attach === 'waiting' && joiner && joiner.waiting > 0) {
+      const start = joiner.decideAtEnd(output.known);
+      if (start !== undefined) this.joinAt(now, start);
+      else if (joiner.count > output.known.end - joiner.bound) {
+        // Attach has had more than the log has shown since: the log's end is missing.
+        this.release();
+        output.gap('the log ended before what attach showed');
+        this.joinAt(now, output.known.end - joiner.first);
+      }
+    }
+    this.release();
+    this.attach = 'off';
+  }
+
+  /** Attach's bytes at a position: written where the output ends there, compared where it is further. */
+  private bytesAt(now: number, position: number, content: Buffer): void {
+    const { output } = this;
+    let raw = content;
+    let norm = normalise(raw);
+    output.folding.onAttach(position, raw, norm);
+    this.count += norm.length;
+    let at = position;
+    if (at < output.written) {
+      const over = Math.min(norm.length, output.written - at);
+      if (!output.known.agrees(at, norm.subarray(0, over))) {
+        this.disagree(now, { attach: raw });
+        return;
+      }
+      raw = raw.subarray(rawLength(raw, over));
+      norm = norm.subarray(over);
+      at += over;
+    }
+    if (norm.length === 0) return;
+    if (!output.known.agrees(at, norm)) {
+      this.disagree(now, { attach: raw });
+      return;
+    }
+    output.fromAttach(raw);
+    output.known.append(norm.subarray(Math.max(0, Math.min(norm.length, output.known.end - at))));
+    output.written = at + norm.length;
+    this.held.dropBefore(output.written);
+  }
+
+  private joinAt(now: number, start: number): void {
+    const { joiner, queue } = this;
+    if (!joiner) return;
+    this.release(Number.POSITIVE_INFINITY, start + joiner.first);
+    this.attach = 'joined';
+    this.joinedAt = start;
+    this.count = joiner.first;
+    this.joiner = undefined;
+    this.queue = [];
+    for (const { at, raw } of queue) {
+      if (this.over) this.disagree(now, { attach: raw });
+      else if (at >= joiner.first) this.bytesAt(now, start + at, raw);
+    }
+  }
+
+  private settleWaiting(now: number): void {
+    const { joiner, log, output, side } = this;
+    if (!joiner) return;
+    this.fullSince = joiner.full ? (this.fullSince ?? now) : undefined;
+    if (now - (this.fullSince ?? now) > STUCK_MS) this.forgetQueue(joiner);
+    if (log.at === undefined || log.at < output.known.end) return;
+    const logQuiet = log.quiet(now);
+    const attachQuiet = side.quiet(now);
+    const start = joiner.decide(output.known, { now, logQuiet, attachQuiet, full: joiner.full });
+    if (start !== undefined) {
+      this.joinAt(now, start);
+      return;
+    }
+    if (joiner.full && (logQuiet >= QUIET_MS * 2 || this.inPace(joiner))) {
+      // The log has all this, and it shows no place to join at: the output repeats itself. Attach keeps the pace.
+      this.forgetQueue(joiner);
+    }
+    this.release(Number.POSITIVE_INFINITY, joiner.bound);
+    const open = side.openSince;
+    if (joiner.waiting > 0 || open === undefined) this.release(now - UNPLACED_MS);
+    else if (now - open >= SILENT_MS) this.release(now - SILENT_MS);
+    if (this.held.size > HOLD_LIMIT) this.release(Number.POSITIVE_INFINITY, output.known.end - WINDOW);
+  }
+
+  private forgetQueue(joiner: Joiner): void {
+    joiner.forget();
+    this.queue = [];
+    this.fullSince = undefined;
+    this.pace = { count: joiner.count, known: this.output.known.end };
+  }
+
+  private inPace(joiner: Joiner): boolean {
+    const { pace } = this;
+    return !!pace && this.output.known.end - pace.known >= joiner.count - pace.count - WINDOW / 2;
+  }
+}
