@@ -16,3 +16,8 @@ export function backendError(error: unknown): MeshError {
     ? error
     : new MeshError('RECEPTOR_MESH_BACKEND', messageOf(error), { cause: error });
 }
+
+/** The error of what was under way when its backend was stopped. */
+export function stopped(): MeshError {
+  return new MeshError('RECEPTOR_MESH_CLOSED', 'the backend was stopped');
+}

@@ -100,6 +100,7 @@ class MemorySession implements Session {
   #handlers: SessionHandlers | undefined;
   #early: Buffer[] = [];
   #over = false;
+  #closing = false;
 
   constructor(network: MemoryNetwork, own: string, remote: string, clock: Clock) {
     this.#network = network;
@@ -114,7 +115,7 @@ class MemorySession implements Session {
   }
 
   send(message: Buffer): void {
-    if (this.#over) return;
+    if (this.#over || this.#closing) return;
     const { delay, lost } = this.#network.conditions(this.#own, this.remote, message);
     if (lost) return;
     // The receiver may change what it forwards.
@@ -129,6 +130,7 @@ class MemorySession implements Session {
   }
 
   close(): void {
+    this.#closing = true;
     // What was sent before has to arrive before the end.
     this.#clock.schedule(0, () => {
       const { delay } = this.#network.conditions(this.#own, this.remote, Buffer.alloc(0));

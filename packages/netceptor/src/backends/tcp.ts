@@ -5,10 +5,9 @@ import {
   createServer as createTlsServer,
   type TlsOptions,
 } from 'node:tls';
-import { MeshError } from '../errors.js';
 import { formatHostPort, type HostPort, parseHostPort } from './address.js';
 import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
-import { backendError, onAbort } from './failure.js';
+import { backendError, onAbort, stopped } from './failure.js';
 import { StreamSession } from './stream-session.js';
 
 /** How long the TLS handshake of a caller may take, and connecting to a listener. */
@@ -66,7 +65,7 @@ export class TcpListener implements ListeningBackend {
       });
       onAbort(signal, () => {
         server.close();
-        reject(new MeshError('RECEPTOR_MESH_CLOSED', 'the backend was stopped'));
+        reject(stopped());
         // The links end their own sessions; what has not become one yet ends here.
         const leftover = setTimeout(() => {
           for (const socket of sockets) socket.destroy();
@@ -104,6 +103,7 @@ export class TcpDialler implements DiallingBackend {
   }
 
   connect({ clock, signal }: BackendContext): Promise<Session> {
+    if (signal.aborted) return Promise.reject(stopped());
     const { host, port } = this.#target;
     const socket: Socket = this.#tls
       ? connectTls({ host, port, ...(isIp(host) ? {} : { servername: host }), ...this.#tls })
@@ -118,7 +118,7 @@ export class TcpDialler implements DiallingBackend {
       const cancelTimeout = clock.schedule(DIAL_TIMEOUT, () =>
         fail(new Error(`dial tcp ${this.address}: i/o timeout`)),
       );
-      const offAbort = onAbort(signal, () => fail(new Error('the backend was stopped')));
+      const offAbort = onAbort(signal, () => fail(stopped()));
       const done = () => {
         cancelTimeout();
         offAbort();

@@ -1,11 +1,10 @@
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { isIPv6 } from 'node:net';
-import { MeshError } from '../errors.js';
 import { formatHostPort, type HostPort, parseHostPort } from './address.js';
 import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
 import { DatagramSession } from './datagram-session.js';
-import { backendError, onAbort } from './failure.js';
+import { backendError, onAbort, stopped } from './failure.js';
 
 /** Sessions of one listener at the same time; anybody can begin one with a single datagram. */
 const MAX_SESSIONS = 10_000;
@@ -62,7 +61,7 @@ export class UdpListener implements ListeningBackend {
         resolve(formatHostPort(bound.address, bound.port));
       });
       onAbort(signal, () => {
-        reject(new MeshError('RECEPTOR_MESH_CLOSED', 'the backend was stopped'));
+        reject(stopped());
         for (const session of [...sessions.values()]) session.close();
         socket.close();
       });
@@ -96,6 +95,7 @@ export class UdpDialler implements DiallingBackend {
     const { address, family } = await lookup(this.#target.host).catch((error: unknown) => {
       throw backendError(error);
     });
+    if (signal.aborted) throw stopped();
     const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4' });
     return new Promise((resolve, reject) => {
       const session = new DatagramSession(
@@ -117,7 +117,6 @@ export class UdpDialler implements DiallingBackend {
         enlargeBuffers(socket);
         resolve(session);
       });
-      if (signal.aborted) reject(new MeshError('RECEPTOR_MESH_CLOSED', 'the backend was stopped'));
     });
   }
 }

@@ -6,7 +6,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { MeshError } from '../errors.js';
 import { formatHostPort } from './address.js';
 import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
-import { backendError, onAbort } from './failure.js';
+import { backendError, onAbort, stopped } from './failure.js';
 import { MAX_WEBSOCKET_MESSAGE, WebSocketSession } from './websocket-session.js';
 
 /** How long a caller may take to send the head of its request. */
@@ -72,7 +72,7 @@ export class WebSocketListener implements ListeningBackend {
         resolve(formatHostPort(address, bound));
       });
       onAbort(signal, () => {
-        reject(new MeshError('RECEPTOR_MESH_CLOSED', 'the backend was stopped'));
+        reject(stopped());
         webSockets.close();
         server.close();
         server.closeAllConnections();
@@ -132,6 +132,7 @@ export class WebSocketDialler implements DiallingBackend {
   }
 
   connect({ clock, signal }: BackendContext): Promise<Session> {
+    if (signal.aborted) return Promise.reject(stopped());
     const { protocol, host } = this.#url;
     const webSocket = new WebSocket(this.#url, {
       ...this.#tls,
@@ -156,7 +157,7 @@ export class WebSocketDialler implements DiallingBackend {
       });
       const offAbort = onAbort(signal, () => {
         webSocket.terminate();
-        reject(new MeshError('RECEPTOR_MESH_CLOSED', 'the backend was stopped'));
+        reject(stopped());
       });
     });
   }
