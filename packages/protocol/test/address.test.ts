@@ -1,4 +1,5 @@
 import { homedir } from 'node:os';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Address, parseAddress } from '../src/index.js';
 
@@ -43,6 +44,45 @@ describe('the address of a control service', () => {
         code: 'RECEPTOR_ADDRESS_INVALID',
         message: `Invalid socket address ${text}`,
       }),
+    );
+  });
+
+  it('gives an address or its own error for any text', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.string().map((rest) => `tcp:${rest}`),
+        ),
+        (text) => {
+          try {
+            expect(['unix', 'tcp', 'tls']).toContain(parseAddress(text).kind);
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'RECEPTOR_ADDRESS_INVALID' });
+          }
+        },
+      ),
+    );
+  });
+
+  it('reads back whatever host and port are written', () => {
+    const host = fc.oneof(
+      fc.domain(),
+      fc.ipV4(),
+      fc.ipV6().map((ip) => `[${ip}]`),
+    );
+    const kind = fc.constantFrom('tcp' as const, 'tls' as const);
+    fc.assert(
+      fc.property(
+        kind,
+        fc.constantFrom('', '//'),
+        host,
+        fc.integer({ min: 0, max: 65_535 }),
+        (k, slashes, h, port) => {
+          const expected = { kind: k, host: h.replace(/^\[|\]$/g, ''), port };
+          expect(parseAddress(`${k}:${slashes}${h}:${port}`)).toEqual(expected);
+        },
+      ),
     );
   });
 });

@@ -1,26 +1,11 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ReceptorClient } from '../src/index.js';
-
-const root = new URL('..', import.meta.url).pathname;
-
-/** Runs the example of the README as a program of its own; `dist` stands in for the installed package. */
-async function runExample(directory: string, socket: string) {
-  const readme = await readFile(join(root, 'README.md'), 'utf8');
-  const [, code = ''] = /```js\n(.*?)```/s.exec(readme) ?? [];
-  const home = join(directory, 'node_modules/@receptor/protocol');
-  await mkdir(home, { recursive: true });
-  await cp(join(root, 'dist'), join(home, 'dist'), { recursive: true });
-  await cp(join(root, 'package.json'), join(home, 'package.json'));
-  await writeFile(join(directory, 'example.mjs'), code);
-  const env = { ...process.env, RECEPTORCTL_SOCKET: socket };
-  return promisify(execFile)(process.execPath, [join(directory, 'example.mjs')], { env });
-}
+import { runReadmeExample } from './readme-example.js';
 
 const go = process.env.RECEPTOR_GO;
 
@@ -61,7 +46,10 @@ describe.skipIf(go === undefined)('with the Go daemon (named by RECEPTOR_GO)', (
   });
 
   it('runs the example of the README', async () => {
-    expect(await runExample(directory, socket)).toEqual({ stdout: 'Hello from the mesh\n', stderr: '' });
+    expect(await runReadmeExample(directory, socket)).toEqual({
+      stdout: 'Hello from the mesh\n',
+      stderr: '',
+    });
   });
 
   it('brings back every byte of a large payload', async () => {
