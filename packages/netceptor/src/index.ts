@@ -36,7 +36,7 @@ export {
   type Packet,
   PacketConnection,
   type PacketEvents,
-  type SendPacket,
+  type PacketSender,
   type UnreachableNotice,
 } from './packet/packet-connection.js';
 export { MAX_HOPS, type PacketCounters } from './packet/packet-layer.js';

@@ -233,6 +233,7 @@ export class Netceptor extends EventEmitter<NodeEvents> {
       update: (link: Link, update: RoutingUpdate) => this.#routing.receive(link, update),
       advertisement: (link, message) => this.#advertising.receive(link, message),
       data: (_link, message) => this.#packets.receive(message),
+      drained: () => this.#packets.drained(),
       ended: (link, end) => this.#linkDown(link, end),
     };
   }
@@ -257,6 +258,7 @@ export class Netceptor extends EventEmitter<NodeEvents> {
   }
 
   #tellRoutes(table: RoutingTable, before: RoutingTable): void {
+    this.#packets.drained();
     let changed = false;
     for (const [node, { nextHop, cost }] of table) {
       const old = before.get(node);

@@ -32,6 +32,7 @@ class End {
         this.messages.push(Buffer.from(message));
         this.#changed();
       },
+      drained() {},
       ended: (error) => {
         if (this.over) throw new Error('a session ended twice');
         this.over = { error };

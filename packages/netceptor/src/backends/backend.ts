@@ -5,6 +5,8 @@ import type { Logger } from '../logger.js';
 export interface SessionHandlers {
   /** A whole message; the buffer is the receiver's, until it returns to the event loop and beyond. */
   message(message: Buffer): void;
+  /** All that was sent has left this process, after some of it had to wait. */
+  drained(): void;
   /** The session is over, once and for all; with the error that ended it, if one did. */
   ended(error?: Error): void;
 }

@@ -39,6 +39,7 @@ export class DatagramSession implements Session {
     this.backlog += length;
     this.#write(Buffer.from(message), () => {
       this.backlog -= length;
+      if (this.backlog === 0 && !this.#over) this.#handlers?.drained();
     });
   }
 

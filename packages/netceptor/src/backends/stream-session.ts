@@ -50,6 +50,7 @@ export class StreamSession implements Session {
       if (!this.#closing) handlers.message(message);
     };
     this.#stream.on('data', (chunk: Buffer) => this.#decoder.push(chunk, deliver));
+    this.#stream.on('drain', () => handlers.drained());
     // A peer that has ended its side is gone: there is no message it could still wait for.
     this.#stream.once('end', () => this.#stream.destroy());
     if (this.#stream.destroyed) handlers.ended(this.#error);

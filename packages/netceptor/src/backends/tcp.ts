@@ -3,8 +3,9 @@ import {
   type ConnectionOptions,
   connect as connectTls,
   createServer as createTlsServer,
-  type TlsOptions,
+  type TLSSocket,
 } from 'node:tls';
+import type { TlsListenerOptions } from '../tls/profile.js';
 import { formatHostPort, type HostPort, parseHostPort } from './address.js';
 import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
 import { backendError, onAbort, stopped } from './failure.js';
@@ -23,7 +24,7 @@ export interface TcpListenerOptions {
   /** The address to bind to; `0.0.0.0` when left out. */
   readonly host?: string;
   /** The certificate to show and the demands on callers; plain TCP when left out. */
-  readonly tls?: TlsOptions;
+  readonly tls?: TlsListenerOptions;
 }
 
 /** Accepts sessions over TCP or TLS (reference: mesh, 1.1). */
@@ -40,6 +41,12 @@ export class TcpListener implements ListeningBackend {
     const sockets = new Set<Socket>();
     const onSocket = (socket: Socket): void => {
       socket.setNoDelay(true);
+      const refusal = tls && refusalOf(tls, socket as TLSSocket);
+      if (refusal !== undefined) {
+        log.warning(`Refused a TLS connection: ${refusal}`);
+        socket.destroy();
+        return;
+      }
       accept(
         new StreamSession(socket, formatHostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0), clock),
       );
@@ -136,6 +143,12 @@ export class TcpDialler implements DiallingBackend {
       });
     });
   }
+}
+
+/** Why a caller is not wanted, whose handshake is complete. */
+export function refusalOf(tls: TlsListenerOptions, socket: TLSSocket): string | undefined {
+  const { raw } = socket.getPeerCertificate() as { raw?: Buffer };
+  return tls.refusePeer?.(raw);
 }
 
 function isIp(host: string): boolean {

@@ -54,7 +54,9 @@ export class WebSocketSession implements Session {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#cork();
     // Masking and writing can be put off; the buffer may be used again before.
-    this.#socket.send(Buffer.from(message));
+    this.#socket.send(Buffer.from(message), () => {
+      if (this.backlog === 0) this.#handlers?.drained();
+    });
   }
 
   close(): void {

@@ -1,12 +1,14 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { ConnectionOptions, TlsOptions } from 'node:tls';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { WebSocket, WebSocketServer } from 'ws';
 import { MeshError } from '../errors.js';
+import type { TlsListenerOptions } from '../tls/profile.js';
 import { formatHostPort } from './address.js';
 import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
 import { backendError, onAbort, stopped } from './failure.js';
+import { refusalOf } from './tcp.js';
 import { MAX_WEBSOCKET_MESSAGE, WebSocketSession } from './websocket-session.js';
 
 /** How long a caller may take to send the head of its request. */
@@ -23,7 +25,7 @@ export interface WebSocketListenerOptions {
   /** The path to answer on, with all below it when it ends in `/`; `/` when left out. */
   readonly path?: string;
   /** The certificate to show and the demands on callers; plain HTTP when left out. */
-  readonly tls?: TlsOptions;
+  readonly tls?: TlsListenerOptions;
 }
 
 /** Accepts sessions over WebSocket (reference: mesh, 1.3). */
@@ -48,6 +50,12 @@ export class WebSocketListener implements ListeningBackend {
       ? createHttpsServer({ ...tls, ...timeouts, handshakeTimeout: HEADERS_TIMEOUT })
       : createHttpServer(timeouts);
     server.maxConnections = MAX_CONNECTIONS;
+    server.on('secureConnection', (socket: TLSSocket) => {
+      const refusal = tls && refusalOf(tls, socket);
+      if (refusal === undefined) return;
+      log.warning(`Refused a TLS connection: ${refusal}`);
+      socket.destroy();
+    });
     server.on('request', (request, response) => {
       const [status, text] = pathMatches(request, path) ? [400, 'Bad Request'] : [404, '404 page not found'];
       response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' }).end(`${text}\n`);

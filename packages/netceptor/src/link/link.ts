@@ -32,6 +32,8 @@ export interface LinkOwner {
   update(link: Link, update: RoutingUpdate): void;
   advertisement(link: Link, message: Buffer): void;
   data(link: Link, message: Buffer): void;
+  /** What waited on a link has been sent. */
+  drained(): void;
 }
 
 /** The settings of a {@link Link}. */
@@ -89,6 +91,7 @@ export class Link implements Way {
   start(): void {
     this.#session.open({
       message: (message) => this.#receive(message),
+      drained: () => this.#owner.drained(),
       ended: (error) => this.#apply(error ? { type: 'ended', error } : { type: 'ended' }),
     });
     this.#introduce();

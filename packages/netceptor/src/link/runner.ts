@@ -72,7 +72,7 @@ export class BackendRunner {
     let starting = 0;
     for (const { peer } of this.#links.keys()) if (peer === undefined) starting++;
     if (starting >= MAX_STARTING || this.#abort.signal.aborted) {
-      session.open({ message() {}, ended() {} });
+      session.open({ message() {}, drained() {}, ended() {} });
       session.close();
       return undefined;
     }

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { MeshError } from '../errors.js';
 import type { Unreachable } from '../wire/unreachable.js';
 
 /** A packet that came in. */
@@ -23,8 +24,13 @@ export interface PacketEvents {
   close: [];
 }
 
-/** Sends one packet. Returns whether more may follow at once: false when the way out is full, and packets begin to be lost. */
-export type SendPacket = (payload: Uint8Array, node: string, service: string, hops: number) => boolean;
+/** What a connection needs of the layer below. */
+export interface PacketSender {
+  send(payload: Uint8Array, node: string, service: string, hops: number): boolean;
+  sendMessage(message: Buffer, node: string, service: string): boolean;
+  whenDrained(resume: () => void): void;
+  release(): void;
+}
 
 /**
  * A service of packets: what is sent arrives whole, or not at all (reference: mesh, 5.1). A packet that nobody listens for
@@ -33,16 +39,14 @@ export type SendPacket = (payload: Uint8Array, node: string, service: string, ho
 export class PacketConnection extends EventEmitter<PacketEvents> {
   /** The name of the service on this node. */
   readonly service: string;
-  readonly #send: SendPacket;
-  readonly #release: () => void;
+  readonly #sender: PacketSender;
   #closed = false;
 
   /** Made by {@link Netceptor.openPacket}. */
-  constructor(service: string, send: SendPacket, release: () => void) {
+  constructor(service: string, sender: PacketSender) {
     super();
     this.service = service;
-    this.#send = send;
-    this.#release = release;
+    this.#sender = sender;
   }
 
   /**
@@ -53,7 +57,22 @@ export class PacketConnection extends EventEmitter<PacketEvents> {
    *   `RECEPTOR_MESH_SERVICE_UNKNOWN` when the target is this node, `RECEPTOR_MESH_CLOSED`
    */
   send(payload: Uint8Array, node: string, service: string, hops = 30): boolean {
-    return this.#send(payload, node, service, hops);
+    this.#assertOpen();
+    return this.#sender.send(payload, node, service, hops);
+  }
+
+  /**
+   * Sends a packet that is in its message already, after 36 bytes of room for the header; otherwise as {@link send}. The
+   * buffer is not the caller's any more.
+   */
+  sendMessage(message: Buffer, node: string, service: string): boolean {
+    this.#assertOpen();
+    return this.#sender.sendMessage(message, node, service);
+  }
+
+  /** Calls back once when more may be sent, after {@link send} has returned false. */
+  whenDrained(resume: () => void): void {
+    this.#sender.whenDrained(resume);
   }
 
   /** Whether it is closed. */
@@ -61,11 +80,15 @@ export class PacketConnection extends EventEmitter<PacketEvents> {
     return this.#closed;
   }
 
+  #assertOpen(): void {
+    if (this.#closed) throw new MeshError('RECEPTOR_MESH_CLOSED', 'connection closed');
+  }
+
   /** Gives the service's name free. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#release();
+    this.#sender.release();
     this.emit('close');
   }
 }

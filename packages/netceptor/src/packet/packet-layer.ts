@@ -8,6 +8,7 @@ import {
   decodeServiceName,
   encodeServiceName,
   SERVICE_NAME_LENGTH,
+  writeServiceName,
 } from '../wire/data.js';
 import { decodeUnreachable, encodeUnreachable, Problem, type Unreachable } from '../wire/unreachable.js';
 import { type NamedNode, Names } from './names.js';
@@ -58,6 +59,7 @@ export class PacketLayer {
   readonly #log: Logger;
   readonly #random: Random;
   readonly #services = new Map<string, PacketConnection>();
+  readonly #waiting = new Set<() => void>();
 
   constructor({ nodeId, firewall, log, random }: PacketLayerOptions) {
     this.#nodeId = nodeId;
@@ -76,16 +78,13 @@ export class PacketLayer {
     const key = keyOf(service);
     if (RESERVED.includes(service) || this.#services.has(key))
       throw new MeshError('RECEPTOR_MESH_SERVICE_IN_USE', `service ${service} is already listening`);
-    const connection: PacketConnection = new PacketConnection(
-      service,
-      (payload, node, toService, hops) => {
-        if (connection.closed) throw new MeshError('RECEPTOR_MESH_CLOSED', 'connection closed');
-        return this.send(service, node, toService, payload, hops);
-      },
-      () => {
-        this.#services.delete(key);
-      },
-    );
+    const connection: PacketConnection = new PacketConnection(service, {
+      send: (payload, node, toService, hops) => this.send(service, node, toService, payload, hops),
+      sendMessage: (message, node, toService) =>
+        this.sendMessage(message, service, node, toService, MAX_HOPS),
+      whenDrained: (resume) => this.whenDrained(resume),
+      release: () => this.#services.delete(key),
+    });
     this.#services.set(key, connection);
     this.#log.debug(`${this.#nodeId} added service ${service} to listener registry`);
     return connection;
@@ -104,15 +103,20 @@ export class PacketLayer {
 
   /** Sends a message from a service of this node; see {@link PacketConnection.send}. */
   send(fromService: string, node: string, toService: string, payload: Uint8Array, hops: number): boolean {
-    const target = node.toLowerCase() === 'localhost' ? this.#self : this.names.resolve(node);
     const message = Buffer.allocUnsafe(DATA_HEADER + payload.length);
+    message.set(payload, DATA_HEADER);
+    return this.sendMessage(message, fromService, node, toService, hops);
+  }
+
+  /** Sends a message whose header is still to be written, into the room that was left for it. */
+  sendMessage(message: Buffer, fromService: string, node: string, toService: string, hops: number): boolean {
+    const target = node.toLowerCase() === 'localhost' ? this.#self : this.names.resolve(node);
     message.writeUInt32BE(0);
     message[DataOffset.hops] = hops;
     message.set(this.#self.hash, DataOffset.fromNode);
     message.set(target.hash, DataOffset.toNode);
-    message.set(encodeServiceName(fromService), DataOffset.fromService);
-    message.set(encodeServiceName(toService), DataOffset.toService);
-    message.set(payload, DATA_HEADER);
+    writeServiceName(message, DataOffset.fromService, fromService);
+    writeServiceName(message, DataOffset.toService, toService);
     if (!this.#passes(message, this.#self, target)) return true;
     if (target === this.#self) {
       if (!this.#deliver(message, this.#self))
@@ -125,19 +129,28 @@ export class PacketLayer {
     }
     const { way } = target;
     if (!way) throw new MeshError('RECEPTOR_MESH_NO_ROUTE', 'no route to node');
-    if (payload.length > way.maxPayload)
+    const size = message.length - DATA_HEADER;
+    if (size > way.maxPayload)
       throw new MeshError(
         'RECEPTOR_MESH_TOO_LARGE',
-        `a packet of ${payload.length} bytes is larger than the ${way.maxPayload} of the link`,
+        `a packet of ${size} bytes is larger than the ${way.maxPayload} of the link`,
       );
     message[DataOffset.hops] = hops - 1;
     way.sendData(message);
     return !way.full;
   }
 
-  /** Whether a link on the way to a node is full. */
-  isFull(node: string): boolean {
-    return this.names.get(node)?.way?.full ?? false;
+  /** Calls back once when a link that was full has sent what waited, or the ways have changed. */
+  whenDrained(resume: () => void): void {
+    this.#waiting.add(resume);
+  }
+
+  /** What waited on a link has been sent, or messages take other ways now. */
+  drained(): void {
+    if (this.#waiting.size === 0) return;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const resume of waiting) resume();
   }
 
   /** Takes a message that came over a link: for this node, or to be passed on as it is but for one byte. */

@@ -21,14 +21,21 @@ export interface DataMessage {
 }
 
 /**
- * Writes a service name into its 8 bytes.
+ * Writes a service name into its 8 bytes of a message.
  * @throws MeshError `RECEPTOR_MESH_SERVICE_NAME` when it is longer
  */
-export function encodeServiceName(name: string): Buffer {
-  const bytes = Buffer.from(name);
-  if (bytes.length > SERVICE_NAME_LENGTH)
+export function writeServiceName(message: Buffer, offset: number, name: string): void {
+  if (Buffer.byteLength(name) > SERVICE_NAME_LENGTH)
     throw new MeshError('RECEPTOR_MESH_SERVICE_NAME', `service name ${name} too long`);
-  return Buffer.concat([bytes], SERVICE_NAME_LENGTH);
+  message.fill(0, offset, offset + SERVICE_NAME_LENGTH);
+  message.write(name, offset);
+}
+
+/** A service name in its 8 bytes. @throws MeshError `RECEPTOR_MESH_SERVICE_NAME` when it is longer */
+export function encodeServiceName(name: string): Buffer {
+  const bytes = Buffer.alloc(SERVICE_NAME_LENGTH);
+  writeServiceName(bytes, 0, name);
+  return bytes;
 }
 
 /** Reads a service name; zeros at its end are padding, zeros within are not. */
@@ -45,8 +52,8 @@ export function encodeData(data: DataMessage): Buffer {
   message[DataOffset.hops] = data.hops;
   message.writeBigUInt64BE(data.fromNode, DataOffset.fromNode);
   message.writeBigUInt64BE(data.toNode, DataOffset.toNode);
-  message.set(encodeServiceName(data.fromService), DataOffset.fromService);
-  message.set(encodeServiceName(data.toService), DataOffset.toService);
+  writeServiceName(message, DataOffset.fromService, data.fromService);
+  writeServiceName(message, DataOffset.toService, data.toService);
   message.set(data.payload, DATA_HEADER);
   return message;
 }
