@@ -1,62 +1,127 @@
-import { goReceptor, receptor } from '../index.js';
-import { benchCommandLine } from './command-line-benchmarks.js';
-import { benchDaemon, type Figures } from './daemon-benchmarks.js';
-import { benchPodLog } from './pod-log-benchmark.js';
+import {
+  goReceptor,
+  type Program,
+  pythonReceptorctl,
+  receptor,
+  receptorctl,
+  startDaemon,
+  temporaryDirectory,
+} from '../index.js';
+import { type Benchmark, compare, formatHead, formatLine, isMet, type Line } from './benchmark.js';
+import { call } from './command-line-benchmarks.js';
+import * as daemon from './daemon-benchmarks.js';
+import { podLog } from './pod-log-benchmark.js';
+import { type Side, withDaemons } from './side.js';
+import { makeManyUnits, startWithArguments, startWithFile, startWithManyUnits } from './start-benchmarks.js';
 
-const progress = (name: string) => {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${name}`);
-};
-
-const format = (value: number | undefined) =>
-  value === undefined ? '-' : value >= 100 ? value.toFixed(0) : value.toFixed(2);
-
-function table(title: string, columns: [string, Figures | undefined][]): void {
-  const [[, first] = ['', undefined], [, second] = ['', undefined]] = columns;
-  if (first === undefined) return;
-  console.log(`\n${title}`);
-  console.log(
-    ['', ...columns.map(([name]) => name), 'ratio']
-      .map((cell, i) => (i === 0 ? cell.padEnd(44) : cell.padStart(12)))
-      .join(''),
-  );
-  for (const [name, value] of first) {
-    const other = second?.get(name);
-    const ratio = other === undefined ? '-' : (value / other).toFixed(2);
-    console.log(
-      [name.padEnd(44), format(value).padStart(12), format(other).padStart(12), ratio.padStart(12)].join(''),
-    );
-  }
-}
+const NODE: Program = { command: process.execPath, prefix: [] };
 
 const wanted = new Set(process.argv.slice(2));
 const wants = (name: string) => wanted.size === 0 || wanted.has(name);
+const all: Line[] = [];
 
-if (wants('daemon')) {
-  const ours = await benchDaemon(receptor, (name) => progress(`ours: ${name}`));
-  const go = goReceptor && (await benchDaemon(goReceptor, (name) => progress(`Go: ${name}`)));
-  progress('');
-  table('The daemon, against the Go daemon (RECEPTOR_GO)', [
-    ['ours', ours],
-    ['Go', go],
+function print(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+  console.log(text);
+}
+
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+}
+
+async function compareAll<Subject>(
+  benchmarks: readonly Benchmark<Subject>[],
+  ours: Subject,
+  other: Subject | undefined,
+): Promise<void> {
+  for (const benchmark of benchmarks) {
+    const lines = await compare(benchmark, ours, other, progress);
+    all.push(...lines);
+    for (const line of lines) print(formatLine(line));
+  }
+}
+
+async function benchStart(): Promise<void> {
+  print(`\n${formatHead('The start of the daemon', 'Go')}`);
+  const data = await temporaryDirectory();
+  try {
+    await compareAll([startWithArguments, startWithFile], receptor, goReceptor);
+    progress('making many units');
+    await makeManyUnits(data.path);
+    await compareAll([startWithManyUnits(data.path)], receptor, goReceptor);
+  } finally {
+    await data.remove();
+  }
+}
+
+async function benchDaemon(): Promise<void> {
+  print(`\n${formatHead('The daemon at work', 'Go')}`);
+  const run = (benchmarks: readonly Benchmark<Side>[]) =>
+    withDaemons([receptor, goReceptor], daemon.SECTIONS, (ours, other) =>
+      compareAll(benchmarks, ours, other),
+    );
+  await run([daemon.idleMemory, daemon.unitMemory]);
+  await run([
+    daemon.statusRoundTrips,
+    daemon.units(1, 60),
+    daemon.units(16, 160),
+    daemon.submitUntilRead,
+    daemon.resultsOfFinishedUnit,
+    daemon.resultsOfRunningUnit,
+    daemon.smallLines,
+    daemon.payload,
   ]);
 }
-if (wants('command-line')) {
-  const { ours, python, node } = await benchCommandLine();
-  table('receptorctl, ms a call, against the Python one (RECEPTORCTL_PYTHON)', [
-    ['ours', ours],
-    ['Python', python],
-  ]);
-  table('receptorctl, ms a call, against `node -e 0`', [
-    ['ours', ours],
-    ['node', node],
-  ]);
+
+async function benchCommandLine(): Promise<void> {
+  const directory = await temporaryDirectory();
+  const node = await startDaemon({ directory: directory.path });
+  const status = ['--socket', node.socket, 'status'];
+  const against = (target: number, args: (program: Program, own: readonly string[]) => readonly string[]) => [
+    call('receptorctl --help', (program) => args(program, ['--help']), { ratioAtMost: target }),
+    call('receptorctl status', (program) => args(program, status), { ratioAtMost: target }),
+  ];
+  try {
+    if (pythonReceptorctl) {
+      print(`\n${formatHead('The command line, against the Python one', 'Python')}`);
+      await compareAll(
+        against(1.2, (_, own) => own),
+        receptorctl,
+        pythonReceptorctl,
+      );
+    }
+    print(`\n${formatHead('The command line, against `node -e 0`', 'node')}`);
+    await compareAll(
+      against(2, (program, own) => (program === NODE ? ['-e', '0'] : own)),
+      receptorctl,
+      NODE,
+    );
+  } finally {
+    await node.stop();
+    await directory.remove();
+  }
 }
-if (wants('pod-log')) {
-  const figures = await benchPodLog();
-  if (figures)
-    table("A pod's output, MB/s, against `kubectl logs -f` (KUBECONFIG)", [
-      ['ours', figures.ours],
-      ['kubectl', figures.kubectl],
-    ]);
-  else console.log("\nA pod's output: left out, KUBECONFIG names no cluster");
+
+async function benchPodLog(): Promise<void> {
+  const { KUBECONFIG } = process.env;
+  if (!KUBECONFIG) {
+    print('\nPods: left out, KUBECONFIG names no cluster');
+    return;
+  }
+  print(`\n${formatHead('Pods', 'kubectl')}`);
+  await compareAll([podLog(KUBECONFIG)], 'ours', 'kubectl');
 }
+
+if (process.env.NODE_EXTRA_CA_CERTS !== undefined) {
+  // Node 20 reads these certificates, 40 ms of them, whenever it starts, whatever the program.
+  delete process.env.NODE_EXTRA_CA_CERTS;
+  console.log('NODE_EXTRA_CA_CERTS is taken out of the environment: it makes every start of Node slower.');
+}
+if (!goReceptor) console.log('RECEPTOR_GO names no Go daemon: nothing to compare with.');
+if (wants('start')) await benchStart();
+if (wants('daemon')) await benchDaemon();
+if (wants('command-line')) await benchCommandLine();
+if (wants('pod-log')) await benchPodLog();
+
+const judged = all.map(isMet).filter((met) => met !== undefined);
+console.log(`\n${judged.filter(Boolean).length} of ${judged.length} targets met`);

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { receptorctl, run, startDaemon, temporaryDirectory } from '../index.js';
-import type { Figures } from './daemon-benchmarks.js';
+import type { Benchmark } from './benchmark.js';
 
 const MEGABYTES = 100;
 
@@ -26,51 +25,57 @@ const pod = (name: string) =>
     },
   });
 
-/**
- * Reads the same pod's output once with `kubectl logs -f` and once as a unit; seconds are counted from the first
- * byte to the last. Without a cluster in `KUBECONFIG` there is nothing to compare, and the answer is undefined.
- */
-export async function benchPodLog(): Promise<{ ours: Figures; kubectl: Figures } | undefined> {
-  const kubeconfig = process.env.KUBECONFIG;
-  if (!kubeconfig) return undefined;
-  const kubectl = { command: 'kubectl', prefix: [] };
-  const name = `bench-${process.pid}`;
-  const created = await run(kubectl, ['create', '-o', 'name', '-f', '-'], { input: pod(name) });
-  const podName = created.stdout.toString().trim();
-  await run(kubectl, ['wait', '--for=condition=Ready', podName, '--timeout=60s']);
-  const theirs = await timed(() => run(kubectl, ['logs', '-f', podName]));
-  await run(kubectl, ['delete', '--wait=false', podName]);
+/** Which of the two reads the pod's output. */
+export type Reader = 'ours' | 'kubectl';
 
+/**
+ * A pod's output as a unit's results, and as `kubectl logs -f` has it. How much of it came is told as well: kubectl loses what is
+ * rotated away before it is read.
+ */
+export function podLog(kubeconfig: string): Benchmark<Reader> {
+  return {
+    figures: [
+      { name: "a pod's log, MB/s", target: { ratioAtLeast: 0.9 } },
+      { name: `of ${MEGABYTES} MB there came, MB`, target: { ratioAtLeast: 1 } },
+    ],
+    rounds: 3,
+    measure: (reader) => (reader === 'ours' ? readAsUnit(kubeconfig) : readWithKubectl()),
+  };
+}
+
+const kubectl = { command: 'kubectl', prefix: [] };
+
+async function readWithKubectl(): Promise<number[]> {
+  const created = await run(kubectl, ['create', '-o', 'name', '-f', '-'], { input: pod('bench') });
+  const name = created.stdout.toString().trim();
+  await run(kubectl, ['wait', '--for=condition=Ready', name, '--timeout=60s']);
+  try {
+    return await timed(() => run(kubectl, ['logs', '-f', name]));
+  } finally {
+    await run(kubectl, ['delete', '--wait=false', name]);
+  }
+}
+
+async function readAsUnit(kubeconfig: string): Promise<number[]> {
   const directory = await temporaryDirectory();
+  const workKubernetes = {
+    worktype: 'kubeit',
+    authmethod: 'kubeconfig',
+    kubeconfig,
+    allowruntimepod: true,
+  };
   const daemon = await startDaemon({
     directory: directory.path,
-    sections: [
-      {
-        'work-kubernetes': {
-          worktype: 'kubeit',
-          authmethod: 'kubeconfig',
-          kubeconfig,
-          allowruntimepod: true,
-        },
-      },
-    ],
+    sections: [{ 'work-kubernetes': workKubernetes }],
   });
   try {
-    await readFile(kubeconfig);
-    const submit = [
-      '--socket',
-      daemon.socket,
-      'work',
-      'submit',
-      'kubeit',
-      '-n',
-      '-f',
-      '--rm',
-      '--param',
-      `secret_kube_pod=${pod(name)}`,
-    ];
-    const ours = await timed(() => run(receptorctl, submit));
-    return { ours, kubectl: theirs };
+    const parameter = `secret_kube_pod=${pod('bench')}`;
+    return await timed(() =>
+      run(receptorctl, [
+        ...['--socket', daemon.socket, 'work', 'submit', 'kubeit'],
+        ...['-n', '-f', '--rm', '--param', parameter],
+      ]),
+    );
   } finally {
     await daemon.stop();
     await directory.remove();
@@ -78,13 +83,10 @@ export async function benchPodLog(): Promise<{ ours: Figures; kubectl: Figures }
 }
 
 /** The rate from the moment the pod says it begins, on its own clock, to the moment the reader has everything. */
-async function timed(read: () => ReturnType<typeof run>): Promise<Figures> {
+async function timed(read: () => ReturnType<typeof run>): Promise<number[]> {
   const { stdout, stderr } = await read();
   const end = Date.now() / 1000;
   const began = Number.parseFloat(stdout.toString('latin1', 0, stdout.indexOf(10)));
   if (Number.isNaN(began)) throw new Error(`the pod did not say when it began: ${stderr.toString()}`);
-  return new Map([
-    ['MB/s', stdout.length / 1e6 / (end - began)],
-    ['MB read', stdout.length / 1e6],
-  ]);
+  return [stdout.length / 1e6 / (end - began), stdout.length / 1e6];
 }

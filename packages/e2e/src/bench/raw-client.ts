@@ -1,5 +1,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const PATIENCE_MS = 60_000;
 
 /** A control session with nothing between it and the socket, so that what is measured is the daemon. */
 export class RawClient {
@@ -81,14 +84,28 @@ export async function submit(
   return id;
 }
 
-/** Reads a unit's results to their end; returns how many bytes and lines they were. */
-export async function readResults(socket: string, id: string): Promise<{ bytes: number; lines: number }> {
+/** What was read of a unit's results. */
+export interface Results {
+  bytes: number;
+  lines: number;
+  /** From the first byte to the last. */
+  seconds: number;
+}
+
+/** Reads a unit's results to their end, or for so many seconds from the first byte on. */
+export async function readResults(
+  socket: string,
+  id: string,
+  limit = Number.POSITIVE_INFINITY,
+): Promise<Results> {
   const connection = connect({ path: socket, allowHalfOpen: true });
   connection.write(`work results ${id}\n`);
   let header = '';
   let headerLines = 0;
   let bytes = 0;
   let lines = 0;
+  let began: number | undefined;
+  let ended = 0;
   for await (const chunk of connection as AsyncIterable<Buffer>) {
     let body = chunk;
     while (headerLines < 2) {
@@ -102,18 +119,35 @@ export async function readResults(socket: string, id: string): Promise<{ bytes: 
       headerLines += 1;
       body = body.subarray(end + 1);
     }
+    if (body.length === 0) continue;
     bytes += body.length;
     for (let at = body.indexOf(10); at >= 0; at = body.indexOf(10, at + 1)) lines += 1;
+    ended = performance.now();
+    began ??= ended;
+    if (ended - began > limit * 1000) break;
   }
   if (!header.includes('Streaming results')) throw new Error(header);
-  return { bytes, lines };
+  return { bytes, lines, seconds: (ended - (began ?? ended)) / 1000 };
 }
 
-/** Waits until a unit is complete by asking for its status on one session. */
-export async function waitComplete(client: RawClient, id: string): Promise<number> {
+/** Waits until a unit is complete, by asking for its status over and over. @throws Error when it does not end */
+export async function untilComplete(client: RawClient, id: string): Promise<void> {
+  const since = performance.now();
   for (;;) {
     const { State } = JSON.parse(await client.command(`work status ${id}`)) as { State: number };
-    if (State >= 2) return State;
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    if (State >= 2) return;
+    if (performance.now() - since > PATIENCE_MS) throw new Error(`unit ${id} does not end`);
+    await delay(2);
   }
+}
+
+/** Cancels and removes units, all at once. */
+export async function releaseAll(socket: string, ids: readonly string[]): Promise<void> {
+  await Promise.all(
+    ids.map(async (id) => {
+      const client = await RawClient.open(socket);
+      await client.command(`work release ${id}`);
+      client.close();
+    }),
+  );
 }
