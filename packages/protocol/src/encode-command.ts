@@ -24,7 +24,7 @@ function encodeText(command: Command): string | undefined {
       return 'reload';
     case 'ping':
     case 'traceroute':
-      return /^[^\r\n]+$/.test(command.target) ? `${command.command} ${command.target}` : undefined;
+      return /^[^\r\n]*$/.test(command.target) ? `${command.command} ${command.target}` : undefined;
     case 'connect': {
       const { node, service, tls = '' } = command;
       return isWord(node) && isWord(service) && (tls === '' || isWord(tls))

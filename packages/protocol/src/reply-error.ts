@@ -56,7 +56,7 @@ export function isErrorLine(line: string): boolean {
  * @param otherwise the code where the text has none of its own.
  */
 export function errorFromReply(line: string, otherwise: ErrorCode = 'RECEPTOR_REMOTE'): ReceptorError {
-  const message = line.replace(/\r?\n$/, '').replace(PREFIX, '');
+  const message = line.trimEnd().replace(PREFIX, '');
   // The innermost text is the one that says what happened.
   const inner = message.split('ERROR: ').at(-1) ?? message;
   const [, code] = PATTERNS.find(([pattern]) => pattern.test(inner)) ?? [];

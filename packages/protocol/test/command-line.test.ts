@@ -185,7 +185,10 @@ const unit = fc.oneof(fc.stringMatching(/^[A-Za-z0-9]{8}$/), word);
 const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ command: fc.constant('status' as const) }),
   fc.record({ command: fc.constant('status' as const), requestedFields: fc.array(word) }),
-  fc.record({ command: fc.constantFrom('ping' as const, 'traceroute' as const), target: fc.string() }),
+  fc.record({
+    command: fc.constantFrom('ping' as const, 'traceroute' as const),
+    target: fc.string({ minLength: 1 }),
+  }),
   fc
     .tuple(
       fc.record({ command: fc.constant('connect' as const), node: fc.string(), service: word }),

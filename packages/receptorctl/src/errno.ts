@@ -11,6 +11,13 @@ export function pythonOsError(error: unknown): string | undefined {
   return `[Errno ${-errno}] ${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 }
 
+/** Python's words for a host name that cannot be resolved, which it does not count among the failed connections. */
+export function pythonNameError(error: unknown): string | undefined {
+  const { code } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
+  if (code === 'ENOTFOUND') return '[Errno -2] Name or service not known';
+  return code === 'EAI_AGAIN' ? '[Errno -3] Temporary failure in name resolution' : undefined;
+}
+
 /** A file error in Python's notation: `[Errno 2] No such file or directory: 'x'`. */
 export function pythonFileError(error: unknown, path: string): string {
   const words = pythonOsError(error);

@@ -1,4 +1,4 @@
-import { pythonOsError } from './errno.js';
+import { pythonNameError, pythonOsError } from './errno.js';
 import { UsageError } from './options.js';
 
 /** What is told of an error: the line that scripts know, and what to do about it for a person at a terminal. */
@@ -46,7 +46,8 @@ export function tell(error: unknown): Told {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof UsageError && error.hint) return { text: message, hint: error.hint };
   const [, host, noHost] = NO_HOST.exec(message) ?? [];
-  if (host !== undefined) return { text: host, hint: noHost };
+  if (error instanceof Error && host !== undefined)
+    return { text: pythonNameError(error.cause) ?? host, hint: noHost };
   const [, path, why] = NO_SOCKET.exec(message) ?? [];
   if (error instanceof Error && path !== undefined) return tellSocket(path, why, error.cause);
   const [, hint] = NEXT_STEPS.find(([pattern]) => pattern.test(message)) ?? [];

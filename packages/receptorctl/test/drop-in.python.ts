@@ -145,6 +145,17 @@ describe.skipIf(!go || !python)('receptorctl beside the Python one, against a Go
     ['foo.sock work cancel nosuch'],
     ['foo.sock work release'],
     ['foo.sock work release a b'],
+    ['foo.sock work submit cat -fl x --rm'],
+    ['foo.sock work submit cat -n --fol'],
+    ['foo.sock work submit args -n -a tlsclient=x'],
+    ['foo.sock work submit args -n -a ttl=10s'],
+    ['foo.sock work submit args -n -a signature=x'],
+    ['foo.sock work list --uni x'],
+    ['foo.sock ping bar --count abc'],
+    ['foo.sock --insecureskipverify maybe version'],
+    ['tcp://nosuchhost.invalid:1 version'],
+    ['tls://127.0.0.1:1 version'],
+    ['foo.sock -- version'],
   ])('`--socket %s` prints the same and exits the same', async (line, stdin) => {
     const outcome = await both(['--socket', ...line.split(' ')], stdin);
     expect(outcome.ours).toEqual(outcome.theirs);

@@ -189,7 +189,8 @@ export class ReceptorClient {
    */
   results(unitId: string, options: ResultsOptions = {}): ResultStream {
     const { startPos = 0, signature } = options;
-    if (!isUnitId(unitId)) throw new ReceptorError('RECEPTOR_UNKNOWN_UNIT', `unknown work unit ${unitId}`);
+    if (!isUnitId(unitId))
+      throw new ReceptorError('RECEPTOR_UNKNOWN_UNIT', `unknown work unit ${unitId}`.trimEnd());
     if (!Number.isSafeInteger(startPos) || startPos < 0)
       throw new ReceptorError('RECEPTOR_PARAMETER_INVALID', `${startPos} is no start position`);
     const command = { command: 'work', subcommand: 'results', unitId } as const;
