@@ -1,4 +1,4 @@
-export { type DaemonOptions, type DaemonProcess, startDaemon } from './harness/daemon.js';
+export { DaemonEnded, type DaemonOptions, type DaemonProcess, startDaemon } from './harness/daemon.js';
 export {
   goReceptor,
   kubernetesSimulator,

@@ -1,13 +1,13 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { randomBytes, randomInt } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type DaemonProcess, startDaemon, temporaryDirectory } from '@receptor/e2e';
+import { DaemonEnded, type DaemonProcess, startDaemon, temporaryDirectory } from '@receptor/e2e';
 import { type Script, type Simulator, startSimulator } from '@receptor/kubernetes-simulator';
 import { isComplete, ReceptorClient, type UnitReport, WorkState } from '@receptor/protocol';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 const KILL_AT_STEP = fileURLToPath(new URL('./support/kill-at-step.mjs', import.meta.url));
 const UNIT_LABEL = 'receptor/unit';
@@ -22,6 +22,8 @@ const WHOLE = Buffer.concat(OUTPUT);
 
 let cluster: Simulator;
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+/** What runs in the pods, unless a test says otherwise. */
+let script: Script;
 /** What the workers of each unit were given: one entry for each that ran. */
 const given = new Map<string, Buffer[]>();
 
@@ -40,7 +42,7 @@ const worker: Script = async (io) => {
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
-  cluster = await startSimulator({ script: () => worker, pace: { imagePullMs: 0 } });
+  cluster = await startSimulator({ script: () => script, pace: { imagePullMs: 0 } });
 });
 
 afterAll(async () => {
@@ -48,25 +50,32 @@ afterAll(async () => {
   await directory.remove();
 });
 
+beforeEach(() => {
+  script = worker;
+});
+
 let lives = 0;
 
 /** A daemon's directory, one life after the other. */
 class Node {
   readonly path = join(directory.path, String(lives++));
-  readonly trigger = join(this.path, 'trigger');
   readonly steps = join(this.path, 'steps');
+  readonly #triggered = join(this.path, 'triggered');
   daemon: DaemonProcess | undefined;
   client: ReceptorClient | undefined;
 
-  /** @param killAt the step at which it dies; undefined for a daemon that lives. */
-  async start(killAt?: number, from?: string): Promise<void> {
+  /**
+   * @param killAt the step at which it dies; undefined for a daemon that lives
+   * @param waits whether steps are counted only from the {@link trigger} on
+   */
+  async start(killAt?: number, waits = false): Promise<void> {
     await mkdir(this.path, { recursive: true });
     const env = {
       NODE_OPTIONS: `--import=${KILL_AT_STEP}`,
       KILL_UNDER: join(this.path, 'data/'),
       KILL_AT: String(killAt),
       KILL_LOG: this.steps,
-      ...(from ? { KILL_FROM: from } : {}),
+      ...(waits ? { KILL_FROM: this.#triggered } : {}),
     };
     this.client?.close();
     this.daemon = await startDaemon({
@@ -96,16 +105,20 @@ class Node {
     return existsSync(units) ? readdirSync(units) : [];
   }
 
+  /** From here on steps are counted. */
+  trigger<T>(what: () => Promise<T>): Promise<T> {
+    writeFileSync(this.#triggered, '');
+    return what();
+  }
+
   /** What was the last step before the end, for a message that helps. */
   lastStep(): string {
     return existsSync(this.steps) ? (readFileSync(this.steps, 'utf8').trim().split('\n').at(-1) ?? '') : '';
   }
 
-  submit(): Promise<string> {
+  submit(payload = PAYLOAD): Promise<string> {
     const parameters = { secret_kube_config: cluster.kubeconfig() };
-    return this.api
-      .submitWork({ workType: 'kubeit', parameters, payload: PAYLOAD })
-      .then((reply) => reply.unitid);
+    return this.api.submitWork({ workType: 'kubeit', parameters, payload }).then((reply) => reply.unitid);
   }
 
   /** Waits for the unit's end. @throws where the daemon dies before */
@@ -115,6 +128,11 @@ class Node {
       if (isComplete(unit.State)) return unit;
       await sleep(50);
     }
+  }
+
+  /** Waits for the unit's first output. */
+  async hasOutput(id: string): Promise<void> {
+    while ((await this.api.workStatus(id)).StdoutSize === 0) await sleep(20);
   }
 
   async output(id: string): Promise<Buffer> {
@@ -129,8 +147,9 @@ class Node {
       await what();
       return true;
     } catch (error) {
-      const signal = await Promise.race([this.daemon?.ended, sleep(5_000)]);
-      if (signal === 'SIGKILL') return false;
+      const killed =
+        error instanceof DaemonEnded ? error : await Promise.race([this.daemon?.ended, sleep(5_000)]);
+      if (killed?.signal === 'SIGKILL') return false;
       throw error;
     }
   }
@@ -138,6 +157,10 @@ class Node {
 
 const podsOf = (unit: string) =>
   cluster.pods().filter(({ metadata }) => metadata.labels?.[UNIT_LABEL] === unit);
+
+/** Names of a unit's pods that nobody has deleted. */
+const remainingPodsOf = (unit: string) =>
+  podsOf(unit).flatMap(({ metadata }) => (metadata.deletionTimestamp ? [] : [metadata.name]));
 
 /** What must be true of a unit after any crash: one pod at most, a payload given once at most, an honest end. */
 async function judge(node: Node, id: string, mark: string): Promise<UnitReport> {
@@ -175,7 +198,7 @@ function markOf(node: Node, id: string): string {
 async function releasedWithoutTrace(node: Node, id: string): Promise<void> {
   await node.api.releaseWork(id);
   expect(node.units()).toEqual([]);
-  await expect.poll(() => podsOf(id)).toEqual([]);
+  expect(remainingPodsOf(id)).toEqual([]);
 }
 
 /** Lives one life for each step, until one was lived to its end; returns how many there were. */
@@ -192,41 +215,223 @@ async function atEachStep(live: (step: number) => Promise<boolean>): Promise<num
   return last - 1;
 }
 
+/** Starts a daemon in the place of the one that was killed, and judges the unit that it finds, if it finds one. */
+async function aftermath(node: Node, id: string | undefined): Promise<string | undefined> {
+  const units = node.units();
+  if (id !== undefined) expect(units).toEqual([id]);
+  const mark = units[0] === undefined ? 'none' : markOf(node, units[0]);
+  await node.start();
+  try {
+    const [found] = Object.keys(await node.api.workList());
+    if (id !== undefined) expect(found).toBe(id);
+    if (found === undefined) {
+      expect(node.units()).toEqual([]);
+      return undefined;
+    }
+    const { Detail } = await judge(node, found, mark);
+    // Whoever has been told that the job was started finds it started.
+    if (id !== undefined) expect(Detail).not.toBe('Pending at restart');
+    await releasedWithoutTrace(node, found);
+    return Detail;
+  } catch (error) {
+    throw new Error(`killed at step ${node.lastStep()}`, { cause: error });
+  } finally {
+    await node.daemon?.stop();
+  }
+}
+
 describe('a daemon that is killed at each step it leaves on disk', () => {
   test('from the submit to the end of the unit', async () => {
-    const ends = new Map<string, number>();
+    const ends = new Set<string>();
     const steps = await atEachStep(async (step) => {
       const node = new Node();
-      await node.start(step);
+      let id: string | undefined;
+      const lived = await node.survives(async () => {
+        await node.start(step);
+        id = await node.submit();
+        await node.ended(id);
+      });
+      await node.daemon?.kill();
+      const detail = await aftermath(node, id);
+      if (detail !== undefined) ends.add(detail);
+      return lived;
+    });
+    expect(steps).toBeGreaterThan(25);
+    // All three ends were met: not begun, half sent, whole.
+    expect(ends.size).toBe(3);
+  });
+
+  test('while it takes up a unit after a crash', async () => {
+    const steps = await atEachStep(async (step) => {
+      const node = new Node();
+      await node.start();
+      const id = await node.submit();
+      await node.hasOutput(id);
+      await node.daemon?.kill();
+      const lived = await node.survives(async () => {
+        await node.start(step);
+        await node.ended(id);
+      });
+      await node.daemon?.kill();
+      expect(await aftermath(node, id)).toBe('Finished');
+      return lived;
+    });
+    expect(steps).toBeGreaterThan(5);
+  });
+
+  test('while a unit is cancelled', async () => {
+    const outcomes = new Set<string>();
+    const steps = await atEachStep(async (step) => {
+      const node = new Node();
+      await node.start(step, true);
+      const id = await node.submit();
+      await node.hasOutput(id);
+      const lived = await node.survives(() => node.trigger(() => node.api.cancelWork(id)));
+      await node.daemon?.kill();
+      await node.start();
+      // Where the cancel had not begun, the unit goes on, as nobody was told that it would not.
+      const unit = await node.ended(id);
+      outcomes.add(unit.Detail);
+      if (unit.State === WorkState.Canceled) expect(remainingPodsOf(id)).toEqual([]);
+      else await judge(node, id, 'sent');
+      await releasedWithoutTrace(node, id);
+      await node.daemon?.stop();
+      return lived;
+    });
+    expect(steps).toBeGreaterThan(4);
+    expect([...outcomes].sort()).toEqual(['Canceled', 'Finished']);
+  });
+
+  test('while a unit is released', async () => {
+    const steps = await atEachStep(async (step) => {
+      const node = new Node();
+      await node.start(step, true);
+      const id = await node.submit();
+      await node.ended(id);
+      const lived = await node.survives(() => node.trigger(() => node.api.releaseWork(id)));
+      await node.daemon?.kill();
+      await node.start();
+      if (!lived) {
+        const units = Object.keys(await node.api.workList());
+        expect(units).toEqual(node.units());
+        if (units.length > 0) await node.api.releaseWork(id);
+      }
+      expect(node.units()).toEqual([]);
+      expect(remainingPodsOf(id)).toEqual([]);
+      await node.daemon?.stop();
+      return lived;
+    });
+    expect(steps).toBeGreaterThan(2);
+  });
+});
+
+describe('a daemon that is killed at each request to Kubernetes', () => {
+  test.each(['before it is received', 'before its answer is read'])('%s', async (moment) => {
+    let requests = 0;
+    for (let nth = 1; nth <= requests || requests === 0; nth++) {
+      const node = new Node();
+      await node.start();
+      let count = 0;
+      const takeBack = cluster.faults.add('*', () => {
+        count += 1;
+        if (count !== nth || !node.daemon) return undefined;
+        if (moment === 'before it is received') {
+          process.kill(node.daemon.pid, 'SIGKILL');
+          return { hangUp: true };
+        }
+        // It stands still until the request was done, and never learns of it.
+        process.kill(node.daemon.pid, 'SIGSTOP');
+        setTimeout(() => node.daemon?.kill(), 100);
+        return undefined;
+      });
       let id: string | undefined;
       const lived = await node.survives(async () => {
         id = await node.submit();
         await node.ended(id);
       });
-      const units = node.units();
-      if (id !== undefined) expect(units).toEqual([id]);
-      const mark = units[0] === undefined ? 'none' : markOf(node, units[0]);
-      if (lived) await node.daemon?.kill();
-      await node.start();
-      try {
-        const [found] = Object.keys(await node.api.workList());
-        if (id !== undefined) expect(found).toBe(id);
-        if (found !== undefined) {
-          const { Detail } = await judge(node, found, mark);
-          ends.set(Detail, (ends.get(Detail) ?? 0) + 1);
-          // Whoever has been told that the job was started finds it started.
-          if (id !== undefined) expect(Detail).not.toBe('Pending at restart');
-          await releasedWithoutTrace(node, found);
-        } else expect(node.units()).toEqual([]);
-      } catch (error) {
-        throw new Error(`killed at step ${node.lastStep()}`, { cause: error });
-      } finally {
-        await node.daemon?.stop();
+      takeBack();
+      await node.daemon?.kill();
+      await aftermath(node, id);
+      if (lived) requests = count;
+      else requests = Math.max(requests, nth + 1);
+    }
+    expect(requests).toBeGreaterThan(4);
+  });
+});
+
+describe('a daemon that is killed at random moments', () => {
+  test('of an output, again and again: it is identical', async () => {
+    const pieces = Array.from({ length: 300 }, () => noise(randomInt(1, 60_000)));
+    script = async (io) => {
+      for (const piece of pieces) {
+        await io.stdout(piece);
+        await sleep(10);
       }
-      return lived;
-    });
-    expect(steps).toBeGreaterThan(25);
-    // All three ends were met: not begun, half sent, whole.
-    expect([...ends.keys()].length).toBe(3);
+    };
+    const whole = Buffer.concat(pieces);
+    await Promise.all(
+      Array.from({ length: 3 }, async () => {
+        const node = new Node();
+        await node.start();
+        const id = await node.submit(Buffer.alloc(0));
+        for (let kills = 0; kills < 6; kills++) {
+          await sleep(randomInt(20, 600));
+          await node.daemon?.kill();
+          await node.start();
+        }
+        expect(await node.ended(id)).toMatchObject({ State: WorkState.Succeeded, ExtraData: { Gaps: [] } });
+        expect((await node.output(id)).equals(whole)).toBe(true);
+        expect(podsOf(id).length).toBe(1);
+        await releasedWithoutTrace(node, id);
+        await node.daemon?.stop();
+      }),
+    );
+  });
+
+  test('of a payload on its way: it comes whole or the unit fails and says so, and never twice', async () => {
+    const payload = noise(6_000_000);
+    const received = new Map<string, Buffer[]>();
+    script = async (io) => {
+      const chunks: Buffer[] = [];
+      received.set(String(io.pod.metadata.labels?.[UNIT_LABEL]), chunks);
+      for await (const chunk of io.stdin) {
+        chunks.push(chunk);
+        await sleep(3);
+      }
+    };
+    const ends = new Set<number>();
+    await Promise.all(
+      Array.from({ length: 8 }, async (_, i) => {
+        const node = new Node();
+        await node.start();
+        const id = await node.submit(payload);
+        while (markOf(node, id) === 'none') await sleep(5);
+        // The last ones wait until it has arrived.
+        if (i < 6) await sleep(randomInt(0, 500));
+        else while (markOf(node, id) !== 'sent') await sleep(5);
+        await node.daemon?.kill();
+        const mark = markOf(node, id);
+        await node.start();
+        const unit = await node.ended(id);
+        ends.add(unit.State);
+        const got = Buffer.concat(received.get(id) ?? []);
+        expect(got.equals(payload.subarray(0, got.length))).toBe(true);
+        if (mark === 'sent') {
+          expect(unit).toMatchObject({ State: WorkState.Succeeded, Detail: 'Finished' });
+          expect(got.length).toBe(payload.length);
+        } else {
+          expect(unit.State).toBe(WorkState.Failed);
+          expect(unit.Detail).toMatch(/payload was not delivered: the daemon ended while it was sent/);
+          // What had half of its input does not go on with it.
+          for (const { metadata, status } of podsOf(id))
+            expect(
+              metadata.deletionTimestamp ?? status.containerStatuses?.[0]?.state.terminated,
+            ).toBeDefined();
+        }
+        await releasedWithoutTrace(node, id);
+        await node.daemon?.stop();
+      }),
+    );
+    expect(ends).toEqual(new Set([WorkState.Succeeded, WorkState.Failed]));
   });
 });

@@ -13,12 +13,23 @@ export interface DaemonProcess {
   readonly unitsDirectory: string;
   /** Everything it has logged. */
   log(): string;
-  /** Resolves when it has ended, with the signal that ended it. */
-  readonly ended: Promise<NodeJS.Signals | null>;
+  /** Resolves when it has ended. */
+  readonly ended: Promise<DaemonEnded>;
   /** Ends it as an operator would; resolves with its exit code. */
   stop(): Promise<number | null>;
   /** Ends it at once, as a crash would. */
   kill(): Promise<void>;
+}
+
+/** How a daemon ended. */
+export class DaemonEnded extends Error {
+  constructor(
+    readonly code: number | null,
+    readonly signal: NodeJS.Signals | null,
+    log: string,
+  ) {
+    super(`the daemon ended with ${code === null ? `signal ${signal}` : `code ${code}`}:\n${log}`);
+  }
 }
 
 /** Settings of {@link startDaemon}. */
@@ -36,7 +47,7 @@ export interface DaemonOptions {
 
 /**
  * Starts a daemon and waits until it says `Initialization complete`.
- * @throws Error with its log when it ends before that.
+ * @throws DaemonEnded with its log when it ends before that.
  */
 export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess> {
   const { directory, nodeId = 'foo', program = receptor } = options;
@@ -55,7 +66,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess
     env: { ...process.env, ...options.env },
   });
   let log = '';
-  const ended = once(child, 'close').then(() => child.signalCode);
+  const ended = once(child, 'close').then(() => new DaemonEnded(child.exitCode, child.signalCode, log));
   await new Promise<void>((resolve, reject) => {
     const read = (chunk: Buffer) => {
       log += chunk.toString();
@@ -64,7 +75,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess
     child.stdout.on('data', read);
     child.stderr.on('data', read);
     child.once('error', reject);
-    child.once('close', (code) => reject(new Error(`the daemon ended with code ${code}:\n${log}`)));
+    void ended.then(reject);
   });
   const { pid } = child;
   if (pid === undefined) throw new Error('the daemon has no process');

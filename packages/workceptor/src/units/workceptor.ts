@@ -335,10 +335,16 @@ function isUnborn(directory: string): boolean {
   return !text.endsWith('\n') && (text.startsWith(FIRST_WORDS) || FIRST_WORDS.startsWith(text));
 }
 
-/** Removes a unit's directory, which holds a few plain files as a rule; `rm` is for the exceptions. */
+/**
+ * Removes a unit's directory, which holds a few plain files as a rule; `rm` is for the exceptions. The status goes
+ * last: as long as anything is there, the unit is known and can be released again.
+ */
 async function removeDirectory(directory: string): Promise<void> {
+  const status = join(directory, STATUS_FILE);
   try {
-    await Promise.all(readdirSync(directory).map((name) => unlink(join(directory, name))));
+    const others = readdirSync(directory).filter((name) => name !== STATUS_FILE);
+    await Promise.all(others.map((name) => unlink(join(directory, name))));
+    await unlink(status).catch(() => undefined);
     rmdirSync(directory);
   } catch {
     await rm(directory, { recursive: true, force: true });

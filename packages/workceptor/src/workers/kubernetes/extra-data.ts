@@ -21,6 +21,8 @@ export interface KubernetesExtraData {
   PodPendingTimeout?: string;
   /** The moment at which the pod must have begun to run. */
   PodPendingDeadline?: string;
+  /** The unit is being cancelled, and its pod may be gone already. */
+  Canceling?: boolean;
   /** Exit code of the worker; null where it was not seen to end. */
   ExitCode?: number | null;
   /** Kubernetes' word for how it ended: `Completed`, `Error`, `OOMKilled`, `Evicted` … */

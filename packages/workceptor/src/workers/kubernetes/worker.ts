@@ -45,6 +45,7 @@ export class KubernetesWorker implements Worker {
   }
 
   async resume(): Promise<void> {
+    if (this.#extra.Canceling) return this.cancel();
     const { settings } = this.#context;
     const { ExtraData: extra, State } = this.#unit.status;
     const ours = typeof extra === 'object' && extra !== null && 'PodUID' in extra;
@@ -66,7 +67,11 @@ export class KubernetesWorker implements Worker {
   async cancel(): Promise<void> {
     this.#stop.abort(new ReceptorError('RECEPTOR_ABORTED', 'the unit was cancelled'));
     await this.#run;
+    // So that a process after this one, which finds the pod deleted, knows why.
+    this.#extra.Canceling = true;
+    await this.#update({});
     await this.#remove(REMOVE_MS);
+    delete this.#extra.Canceling;
     await this.#update({ state: WorkState.Canceled, detail: 'Canceled' });
     this.#close();
   }
