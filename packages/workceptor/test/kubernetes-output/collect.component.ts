@@ -204,6 +204,31 @@ describe('collectOutput', () => {
     await api.json({ method: 'DELETE', path: `${PODS}/${pod.name}` });
   });
 
+  it('takes no harm from a container that ends without having read its payload', async () => {
+    const path = join(directory, 'stdin');
+    writeFileSync(path, randomBytes(5_000_000));
+    const pod = await startPod(async (io) => {
+      for await (const _ of io.stdin) break;
+      await io.stdout('enough');
+    });
+    const report = await collect(pod, { stdin: { path, size: 5_000_000 } });
+    expect(report).toMatchObject({ stdin: 'unread', gaps: [] });
+    expect(report.error).toBeUndefined();
+    expect(stdout().toString()).toBe('enough');
+  });
+
+  it('does not take the end of a container that the broken connection caused for its own', async () => {
+    cluster.faults.add('attach', { cutAfterStdin: 100_000 });
+    const path = join(directory, 'stdin');
+    writeFileSync(path, randomBytes(2_000_000));
+    const pod = await startPod(async (io) => {
+      for await (const _ of io.stdin);
+    });
+    const report = await collect(pod, { stdin: { path, size: 2_000_000 } });
+    expect(report.stdin).toBe('failed');
+    expect(report.error?.message).toMatch(/payload was not delivered: the connection broke/);
+  });
+
   it('fails clearly when the connection breaks before the first byte, which ends the input of the container', async () => {
     cluster.faults.add('attach', { cutAfterStdin: 0 });
     const path = join(directory, 'stdin');

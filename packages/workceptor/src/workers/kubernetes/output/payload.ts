@@ -4,7 +4,7 @@ import { delay } from './clock.js';
 import { readMark, StdinBroken, sendStdin, writeMark } from './stdin.js';
 import type { Clock, OutputReport } from './types.js';
 
-/** Within this after the payload's loss the container's end explains it. */
+/** So long the container's end is waited for after the payload's loss. */
 const ENDED_GRACE_MS = 10_000;
 
 /** What a {@link Payload} needs to know. */
@@ -85,10 +85,15 @@ export class Payload {
       if (!(error instanceof StdinBroken)) throw this.fail((error as Error).message, error);
       const status = await over.end;
       if (neverAttached(status)) return;
-      if (!error.whole || status?.status !== 'Success') {
-        // A container that ends does not take the rest, and has its own reasons.
-        const grace = delay(clock, ENDED_GRACE_MS, signal).then(() => false);
-        if (!(await Promise.race([ended.then(() => true), grace]))) throw this.fail(error.message, error);
+      const endedFirst = status?.status === 'Success';
+      if (!endedFirst) {
+        // A container that ends now may have taken a part for the whole. How it ends is worth knowing all the same.
+        await Promise.race([ended, delay(clock, ENDED_GRACE_MS, signal)]);
+        throw this.fail(error.message, error);
+      }
+      // A container that ends does not take the rest, and has its own reasons.
+      if (!error.whole) {
+        await writeMark(directory, 'sent');
         this.leave();
         return;
       }
