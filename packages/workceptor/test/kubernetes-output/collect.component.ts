@@ -255,6 +255,17 @@ describe('collectOutput', () => {
     expect(stdout().toString()).toBe('payload');
   });
 
+  it('ends at once when it is stopped while it opens its files', async () => {
+    const pod = await startPod(inPieces(Buffer.from('out\n'), 10, 0));
+    for (let turns = 0; turns < 20; turns++) {
+      const control = new AbortController();
+      const report = collect(pod, { signal: control.signal });
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      control.abort(new Error('stopped'));
+      await report.catch((error: Error) => expect(error.message).toBe('stopped'));
+    }
+  });
+
   it('goes on where an earlier process stopped, at any moment', async () => {
     const text = variedText(300_000);
     const pod = await startPod(inPieces(text, 6_000, 20));

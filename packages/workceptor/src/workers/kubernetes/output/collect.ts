@@ -81,6 +81,7 @@ class Collector {
     const onSent = () => options.onStdinSent?.();
     const payload = await Payload.prepare({ stdin, directory, ended, clock, signal, onSent });
     this.payload = payload;
+    options.signal.throwIfAborted();
     signal.addEventListener('abort', this.finish, { once: true });
     if (payload.lost) this.fail(payload.lost);
     else this.open(payload);
