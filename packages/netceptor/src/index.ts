@@ -30,8 +30,9 @@ export { type Logger, silentLogger } from './logger.js';
 export type { OwnAdvertisement } from './node/advertising.js';
 export type { BackendSettings } from './node/checks.js';
 export type { AdvertisementEvent, LinkDownEvent, LinkUpEvent, NodeEvents } from './node/events.js';
+export type { DialOptions, ListenOptions, NetceptorOptions, RunningBackend } from './node/options.js';
 export type { NodeStatus } from './node/status.js';
-export { Netceptor, type NetceptorOptions, type RunningBackend } from './node.js';
+export { Netceptor } from './node.js';
 export {
   type Packet,
   PacketConnection,
@@ -43,6 +44,18 @@ export { MAX_HOPS, type PacketCounters } from './packet/packet-layer.js';
 export type { PingOptions, PingResult } from './packet/ping.js';
 export { type Random, secureRandom } from './random.js';
 export type { Route, RoutingTable } from './routing/shortest-paths.js';
+export { type ServeStream, type StreamCaller, StreamListener } from './stream/listener.js';
+export { parseFingerprints } from './tls/fingerprints.js';
+export type { Identity } from './tls/insecure.js';
+export {
+  checkOwnNodeId,
+  type Refusal,
+  type TlsClientOptions,
+  TlsClientProfile,
+  type TlsListenerOptions,
+  type TlsServerOptions,
+  TlsServerProfile,
+} from './tls/profile.js';
 export { type Advertisement, ConnectionType, type WorkCommand } from './wire/advertisement.js';
 export { formatTimestamp } from './wire/timestamp.js';
 export { Problem, type Unreachable } from './wire/unreachable.js';

@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events';
+import type { Duplex } from 'node:stream';
 import type { Backend } from './backends/backend.js';
 import { type Clock, systemClock } from './clock.js';
 import { Debounce } from './debounce.js';
 import { MeshError } from './errors.js';
-import { Firewall, type FirewallRule } from './firewall/firewall.js';
+import { Firewall } from './firewall/firewall.js';
 import type { Link, LinkOwner } from './link/link.js';
 import { BackendRunner } from './link/runner.js';
 import type { LinkEnd } from './link/state.js';
@@ -12,6 +13,7 @@ import { Advertising, type OwnAdvertisement } from './node/advertising.js';
 import { type BackendSettings, checkNodeId, linkRules } from './node/checks.js';
 import type { NodeEvents } from './node/events.js';
 import { Neighbours } from './node/neighbours.js';
+import type { DialOptions, ListenOptions, NetceptorOptions, RunningBackend } from './node/options.js';
 import { Routing } from './node/routing.js';
 import type { NodeStatus } from './node/status.js';
 import type { PacketConnection } from './packet/packet-connection.js';
@@ -20,6 +22,10 @@ import { type PingOptions, type PingResult, ping, traceroute } from './packet/pi
 import { newEpoch, type Random, secureRandom } from './random.js';
 import { Router } from './routing/router.js';
 import type { RoutingTable } from './routing/shortest-paths.js';
+import { dialStream } from './stream/dial.js';
+import { Lingering } from './stream/lifetime.js';
+import { type ServeStream, StreamListener } from './stream/listener.js';
+import { ConnectionType } from './wire/advertisement.js';
 import type { RoutingUpdate } from './wire/routing-update.js';
 
 /** How often links are looked at for silence (reference: mesh, 2.6). */
@@ -29,29 +35,6 @@ const IDLE_LIMIT = 21_000;
 const MAX_NODES = 100_000;
 /** A node that was not heard of for this long is forgotten; it was not in reach long before. */
 const FORGET_AFTER = 300_000;
-
-/** The settings of a {@link Netceptor}. */
-export interface NetceptorOptions {
-  /** The node's ID: any text but `localhost`, the same at most once in a mesh. */
-  readonly id: string;
-  readonly log?: Logger;
-  /** Who may send what to whom; everybody everything when left out. */
-  readonly firewallRules?: readonly FirewallRule[];
-  /** Milliseconds of silence after which a link is given up; 21000 when left out, and at least. */
-  readonly maxIdleTime?: number;
-  /** The time to go by; a test brings one that it drives. */
-  readonly clock?: Clock;
-  /** Where chance comes from; a simulation brings one that can be repeated. */
-  readonly random?: Random;
-}
-
-/** A backend that was added to a node. */
-export interface RunningBackend {
-  /** Where it listens, or what it connects to. */
-  readonly address: string;
-  /** Ends its links, telling the peers, and the backend itself. */
-  stop(): Promise<void>;
-}
 
 /**
  * A node of the mesh. It has neighbours through its backends, finds ways to all other nodes, and carries packets.
@@ -75,6 +58,7 @@ export class Netceptor extends EventEmitter<NodeEvents> {
   readonly #routing: Routing;
   readonly #advertising: Advertising;
   readonly #idleCheck: Debounce;
+  readonly #lingering = new Lingering();
   readonly #runners = new Set<BackendRunner>();
   readonly #owner: LinkOwner & { ended(link: Link, end: LinkEnd): void };
   #closing: Promise<void> | undefined;
@@ -161,6 +145,54 @@ export class Netceptor extends EventEmitter<NodeEvents> {
       connection.once('close', () => this.#advertising.remove(connection.service));
     }
     return connection;
+  }
+
+  /**
+   * Offers a service that streams can be opened to: every one is given to `serve`, as a Duplex with half-close. It is told to
+   * the mesh only when tags are given.
+   * @param service up to 8 bytes; empty for any name that is free
+   * @throws MeshError `RECEPTOR_MESH_SERVICE_IN_USE`, `RECEPTOR_MESH_SERVICE_NAME`, `RECEPTOR_MESH_CLOSED`
+   */
+  listen(
+    service: string,
+    serve: ServeStream,
+    { tls, tags, workCommands }: ListenOptions = {},
+  ): StreamListener {
+    const connectionType = tls ? ConnectionType.streamTls : ConnectionType.stream;
+    const advertisement = tags && { connectionType, tags: new Map(Object.entries(tags)) };
+    const packets = this.openPacket(
+      service,
+      advertisement && (workCommands ? { ...advertisement, workCommands } : advertisement),
+    );
+    return new StreamListener({
+      packets,
+      serve,
+      tls,
+      clock: this.#clock,
+      log: this.#log,
+      lingering: this.#lingering,
+    });
+  }
+
+  /**
+   * Opens a stream to a service of a node, `localhost` for this one. `end()` closes the own half only. What ends the stream
+   * before it is complete is an error on it: a `QuicError` that says how.
+   * @throws MeshError `RECEPTOR_MESH_NO_ROUTE`, `RECEPTOR_MESH_SERVICE_UNKNOWN`, `RECEPTOR_MESH_SERVICE_NAME`,
+   *   `RECEPTOR_MESH_BLOCKED`, `RECEPTOR_MESH_TIMEOUT` (15 seconds without an answer), `RECEPTOR_MESH_TLS`,
+   *   `RECEPTOR_MESH_STREAM`, `RECEPTOR_MESH_ABORTED`, `RECEPTOR_MESH_CLOSED`
+   */
+  async dial(node: string, service: string, { tls, signal }: DialOptions = {}): Promise<Duplex> {
+    return dialStream({
+      packets: this.openPacket(),
+      nodeId: this.id,
+      node,
+      service,
+      tls,
+      clock: this.#clock,
+      log: this.#log,
+      lingering: this.#lingering,
+      signal,
+    });
   }
 
   /** What is told of a service, such as its types of work, has changed: tells it soon. */
