@@ -198,6 +198,7 @@ export function createClient(access: ClusterAccess, settings: ClientSettings = {
     await passLimiter(signal);
     return authenticated(async (given) => {
       const options = { ...given.tls, ...(access.proxyUrl ? { agent: await agentFor(given) } : {}) };
+      if (signal.aborted) throw aborted();
       return new Promise<WebSocket>((resolve, reject) => {
         const url = `${secure ? 'wss' : 'ws'}://${base.host}${target(request)}`;
         const socket = new WebSocket(url, protocols, {

@@ -63,6 +63,7 @@ export async function runPod(options: PodRunOptions): Promise<Ending> {
   const all = AbortSignal.any([signal, over.signal]);
   let life: Lifecycle = { ...newLifecycle(), stdinSent: options.stdinSent };
   let follower: PodFollower | undefined;
+  let collecting: Promise<void> = Promise.resolve();
   let resolveEnded: () => void = () => {};
   const ended = new Promise<void>((resolve) => {
     resolveEnded = resolve;
@@ -82,7 +83,7 @@ export async function runPod(options: PodRunOptions): Promise<Ending> {
     life = next.life;
     for (const action of next.actions) {
       if (action.do === 'report') options.report(action.state, action.detail);
-      else if (action.do === 'collect') void collect();
+      else if (action.do === 'collect') collecting = collect();
       else if (action.do === 'started') resolveStarted();
       else if (action.do === 'ended') resolveEnded();
       else finish(action.ending);
@@ -173,6 +174,7 @@ export async function runPod(options: PodRunOptions): Promise<Ending> {
   } finally {
     clearTimeout(timer);
     over.abort();
+    await collecting;
   }
 }
 
