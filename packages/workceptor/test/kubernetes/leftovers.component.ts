@@ -15,7 +15,7 @@ afterEach(() => bench.cluster.startListening());
 async function runningUnit(node: Awaited<ReturnType<typeof bench.open>>) {
   const id = await bench.submit(node, { secret_kube_pod: SLEEPER });
   await running(node, id);
-  return { id, pod: extraOf(bench, id).PodName };
+  return { id, pod: (await extraOf(node, id)).PodName };
 }
 const podGone = (name: string) => until(() => !bench.cluster.pod(name));
 
@@ -82,7 +82,7 @@ it('a unit that was complete at a restart takes its pod along when it is release
   const first = await bench.open();
   const id = await bench.submit(first, { secret_kube_pod: podOf('true') });
   await completed(first, id);
-  const { PodName } = extraOf(bench, id);
+  const { PodName } = await extraOf(node, id);
   await bench.close(first);
   const second = await bench.open();
   expect(bench.cluster.pod(PodName)).toBeDefined();
@@ -124,7 +124,7 @@ describe('orphan pods', () => {
       ...parameters,
     });
     await running(node, id);
-    const { PodName, KubeNamespace } = extraOf(bench, id);
+    const { PodName, KubeNamespace } = await extraOf(node, id);
     await bench.close(node);
     rmSync(bench.file(id, ''), { recursive: true });
     const kubeConfig = join(bench.dataDir, 'kubeconfig');

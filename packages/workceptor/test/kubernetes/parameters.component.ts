@@ -92,7 +92,7 @@ describe.each(CASES)('$parameter', ({ parameter, permission, value, effect }) =>
     const node = await bench.open({ ...complete(), [permission]: true });
     const id = await submitFrom('unix', node, { [parameter]: value() });
     const { Detail } = await completed(node, id);
-    const { PodName, KubeNamespace } = extraOf(bench, id);
+    const { PodName, KubeNamespace } = await extraOf(node, id);
     const pod = bench.cluster.pod(PodName, KubeNamespace)?.pod;
     effect({ stdout: await output(node, id), pod: pod as unknown as PodSeen, detail: Detail });
   });

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Simulator, type SimulatorOptions, startSimulator } from '@receptor/kubernetes-simulator';
 import type { UnitReport } from '@receptor/protocol';
@@ -123,9 +122,9 @@ export async function submitFrom(
   return submission.id;
 }
 
-/** A unit's ExtraData, as it is on disk. */
-export function extraOf(bench: Bench, id: string): KubernetesExtraData {
-  return JSON.parse(readFileSync(bench.file(id, 'status'), 'utf8')).ExtraData;
+/** A unit's ExtraData, without secrets. */
+export async function extraOf(node: Workceptor, id: string): Promise<KubernetesExtraData> {
+  return (await node.status(id)).ExtraData as KubernetesExtraData;
 }
 
 /** The unit's status once its Detail is as it should be. */

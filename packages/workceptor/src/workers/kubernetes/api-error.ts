@@ -4,6 +4,8 @@ import { ApiError } from './api.js';
 /** Kubernetes' Status objects are small; what a proxy on the way sends instead may not be. */
 const BODY_LIMIT = 64 << 10;
 
+const UNBELIEVED = 'tls: x509: certificate signed by unknown authority';
+
 /** What Node's error codes mean, in the words of the Go daemon's network library. */
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connect: connection refused',
@@ -16,13 +18,19 @@ const WORDS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'i/o timeout',
   CERT_HAS_EXPIRED: 'tls: x509: certificate has expired or is not yet valid',
   CERT_NOT_YET_VALID: 'tls: x509: certificate has expired or is not yet valid',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'tls: x509: certificate signed by unknown authority',
-  SELF_SIGNED_CERT_IN_CHAIN: 'tls: x509: certificate signed by unknown authority',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'tls: x509: certificate signed by unknown authority',
-  UNABLE_TO_GET_ISSUER_CERT: 'tls: x509: certificate signed by unknown authority',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'tls: x509: certificate signed by unknown authority',
-  CERT_SIGNATURE_FAILURE: 'tls: x509: certificate signed by unknown authority',
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNBELIEVED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNBELIEVED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNBELIEVED,
+  UNABLE_TO_GET_ISSUER_CERT: UNBELIEVED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNBELIEVED,
+  CERT_SIGNATURE_FAILURE: UNBELIEVED,
   EPROTO: 'tls: handshake failure',
+};
+
+/** What a person can do about it. */
+const ADVICE: Readonly<Record<string, string>> = {
+  [UNBELIEVED]: "the kubeconfig's certificate-authority is not that of this server",
+  401: 'the credentials are not accepted; the token or certificate may have expired',
 };
 
 /** A request that got no answer, as an {@link ApiError}. */
@@ -33,7 +41,11 @@ export function connectionError(error: NodeJS.ErrnoException, method: string, ur
   const { address, port } = error as { address?: unknown; port?: unknown };
   const dial = typeof address === 'string' ? `dial tcp ${address}:${String(port)}: ` : '';
   const words = known && code !== 'EPROTO' ? known : `${known ? `${known}: ` : ''}${error.message.trim()}`;
-  return new ApiError(`${verb} "${url}": ${dial}${words}`, { status: 0, reason: code, cause: error });
+  return new ApiError(advised(`${verb} "${url}": ${dial}${words}`, words), {
+    status: 0,
+    reason: code,
+    cause: error,
+  });
 }
 
 /** `Retry-After`, in seconds or as a date; the time of this machine may be off, so never more than five minutes. */
@@ -71,12 +83,18 @@ export async function refusal(response: IncomingMessage, method: string, url: st
     const parsed = JSON.parse(body) as { kind?: unknown; message?: unknown; reason?: unknown };
     if (parsed.kind === 'Status' && typeof parsed.message === 'string') {
       const reason = typeof parsed.reason === 'string' ? parsed.reason : '';
-      return new ApiError(parsed.message, { ...about, reason });
+      return new ApiError(advised(parsed.message, status), { ...about, reason });
     }
   } catch {
     // Not of Kubernetes: a proxy, a load balancer, or no body at all.
   }
   const said = body.trim().split('\n')[0]?.slice(0, 200) ?? '';
   const words = said === '' ? (response.statusMessage ?? '') : said;
-  return new ApiError(`${method} ${url}: ${status} ${words}`.trim(), { ...about, reason: '' });
+  return new ApiError(advised(`${method} ${url}: ${status} ${words}`.trim(), status), {
+    ...about,
+    reason: '',
+  });
 }
+
+const advised = (message: string, about: string | number): string =>
+  about in ADVICE ? `${message}: ${ADVICE[about]}` : message;

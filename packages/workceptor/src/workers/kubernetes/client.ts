@@ -2,6 +2,7 @@ import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { ReceptorError } from '@receptor/protocol';
 import { WebSocket } from 'ws';
+import { errorText } from '../../error-text.js';
 import { type CredentialSource, type Credentials, credentialSource } from './access/credentials.js';
 import type { ClusterAccess } from './access/kubeconfig.js';
 import { proxyAgent } from './access/proxy.js';
@@ -68,8 +69,7 @@ export function createClient(access: ClusterAccess, settings: ClientSettings = {
     try {
       return await source.get();
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new ApiError(why, { status: 0, reason: 'Credentials', cause });
+      throw new ApiError(errorText(cause), { status: 0, reason: 'Credentials', cause });
     }
   }
 

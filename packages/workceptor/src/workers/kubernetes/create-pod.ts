@@ -39,6 +39,7 @@ export async function createPod(options: CreateOptions): Promise<Pod> {
   const namespace = pod.metadata?.namespace ?? 'default';
   let name = options.name;
   let failures = 0;
+  let first: ApiError | undefined;
 
   async function choose(): Promise<void> {
     name = podName(pod.metadata?.generateName ?? 'receptor-');
@@ -93,7 +94,9 @@ export async function createPod(options: CreateOptions): Promise<Pod> {
       if (!passing) throw error;
       uncertain = true;
       if (!throttled) failures += 1;
-      if (failures >= options.tries) throw error;
+      // Later ones are about looking for what the first try may have made.
+      first ??= error;
+      if (failures >= options.tries) throw first;
       options.onRetry(error.message);
       await pause(error.retryAfterMs ?? backoffMs(Math.max(failures, 1), options.firstWaitMs), signal);
     }

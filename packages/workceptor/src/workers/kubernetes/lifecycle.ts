@@ -1,4 +1,5 @@
 import { WorkState } from '@receptor/protocol';
+import { conclude, type Ending, type EndingRules, sentence } from './ending.js';
 import type { Pod } from './objects.js';
 import type { OutputReport } from './output/index.js';
 import {
@@ -6,7 +7,6 @@ import {
   disruption,
   hopeless,
   imagePullBackOffs,
-  ownEnd,
   waitingReason,
   whyUneasy,
   whyWaiting,
@@ -61,23 +61,9 @@ export type LifecycleAction =
   | { do: 'ended' }
   | { do: 'finish'; ending: Ending };
 
-/** How a unit ends. */
-export interface Ending {
-  state: WorkState;
-  detail: string;
-  exitCode: number | null;
-  reason: string;
-  report?: OutputReport;
-  /** Whether the pod is of no more use and has to go. */
-  removePod: boolean;
-}
-
 /** What holds for the whole life. */
-export interface LifecycleRules {
-  podName: string;
-  namespace: string;
+export interface LifecycleRules extends EndingRules {
   hasStdin: boolean;
-  failOnNonZeroExit: boolean;
 }
 
 /** How many times a container may be seen in ImagePullBackOff; the next time is the end. */
@@ -219,13 +205,6 @@ function finish(life: Lifecycle, ending: Ending): Step {
   return { life: { ...life, phase: 'done' }, actions: [{ do: 'finish', ending }] };
 }
 
-/** `first: second: third`, without what is empty or was said already. */
-function sentence(...parts: string[]): string {
-  const said: string[] = [];
-  for (const part of parts) if (part !== '' && !said.some((each) => each.includes(part))) said.push(part);
-  return said.join(': ');
-}
-
 /** Reports where the unit is, if that is news. */
 function report(life: Lifecycle, rules: LifecycleRules): Step {
   const pod = life.pod ?? {};
@@ -248,75 +227,4 @@ function report(life: Lifecycle, rules: LifecycleRules): Step {
   const reported = `${state} ${whole}`;
   if (reported === life.reported) return { life, actions: [] };
   return { life: { ...life, reported }, actions: [{ do: 'report', state, detail: whole }] };
-}
-
-/** What was missing, in words. */
-function gapWords(output: OutputReport): string {
-  const { gaps } = output;
-  if (gaps.length === 0) return '';
-  const known = gaps.every((gap) => gap.bytes !== undefined);
-  const bytes = gaps.reduce((sum, gap) => sum + (gap.bytes ?? 0), 0);
-  const amount = known
-    ? `${bytes} bytes`
-    : bytes > 0
-      ? `at least ${bytes} bytes`
-      : 'an unknown number of bytes';
-  const places = gaps.length === 1 ? 'a gap' : `${gaps.length} gaps`;
-  return `the output has ${places}, ${amount} of it could not be had from the cluster (${gaps[0]?.reason})`;
-}
-
-/** What may be missing, in words; empty where there is no sign of it. */
-function doubtWords({ uncertain = [] }: OutputReport): string {
-  if (uncertain.length === 0) return '';
-  const bytes = uncertain.reduce((sum, part) => sum + part.bytes, 0);
-  return `carriage returns may be missing from ${bytes} bytes of the output that only the log had`;
-}
-
-/** A message that says already that it is an error stays as it is. */
-const blame = (stream: string, message: string): string =>
-  message.startsWith('Error ') ? message : `Error with pod's ${stream}: ${message}`;
-
-/**
- * How a unit whose output is collected ends: Succeeded only where an end was seen and the output is whole. An exit
- * code other than 0 is the worker's own affair where it ended by itself, as with Receptor 1.6.
- */
-function conclude(life: Lifecycle, output: OutputReport, rules: LifecycleRules): Ending {
-  const { end } = life;
-  const base = {
-    exitCode: end?.exitCode ?? null,
-    reason: end?.reason ?? '',
-    report: output,
-    removePod: false,
-  };
-  const failed = (detail: string): Ending => ({ ...base, state: WorkState.Failed, detail });
-  const gaps = gapWords(output);
-  if (output.stdin === 'failed') {
-    // The worker may have taken a part of its payload for the whole; it must not go on with it.
-    return {
-      ...failed(`Error with pod's stdin: ${output.error?.message ?? 'not delivered'}`),
-      removePod: !end,
-    };
-  }
-  if (end && end.exitCode !== 0 && !ownEnd(end.reason)) {
-    const how = `Error running pod: container failed with exit code ${end.exitCode}`;
-    return failed(sentence(how, end.reason, end.message, gaps));
-  }
-  if (output.error) return failed(blame('stdout', output.error.message));
-  if (!end) {
-    const pod = `${rules.namespace}/${rules.podName}`;
-    const why = life.pod ? disruption(life.pod) : '';
-    return {
-      ...failed(
-        sentence(`Error running pod: pod ${pod} was deleted or lost before its worker had ended`, why, gaps),
-      ),
-      reason: why.split(': ')[0] || 'Deleted',
-    };
-  }
-  const doubts = doubtWords(output);
-  const code = end.exitCode === 0 && gaps === '' && doubts === '' ? '' : ` with exit code ${end.exitCode}`;
-  const reason = end.exitCode !== 0 && end.reason ? ` (${end.reason})` : '';
-  const detail = `Finished${code}${reason}${end.exitCode === 0 || !end.message ? '' : `: ${end.message}`}`;
-  if (gaps !== '') return failed(`${detail}, but ${gaps}`);
-  const state = end.exitCode !== 0 && rules.failOnNonZeroExit ? WorkState.Failed : WorkState.Succeeded;
-  return { ...base, state, detail: doubts === '' ? detail : `${detail}, but ${doubts}` };
 }

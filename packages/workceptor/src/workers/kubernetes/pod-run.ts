@@ -1,16 +1,10 @@
 import type { WorkState } from '@receptor/protocol';
 import { ApiError, type KubernetesApi } from './api.js';
 import { pause } from './backoff.js';
+import type { Ending } from './ending.js';
 import type { ApiHabits } from './environment.js';
 import { followPod, type PodFollower } from './follow-pod.js';
-import {
-  type Ending,
-  type Lifecycle,
-  type LifecycleEvent,
-  type LifecycleRules,
-  newLifecycle,
-  step,
-} from './lifecycle.js';
+import { type Lifecycle, type LifecycleEvent, type LifecycleRules, newLifecycle, step } from './lifecycle.js';
 import type { EventList } from './objects.js';
 import type { OutputReport } from './output/index.js';
 
@@ -108,16 +102,17 @@ export async function runPod(options: PodRunOptions): Promise<Ending> {
     }
     // Output that is whole says that the worker has ended; how it ended is the pod's to tell.
     if (!report.error) while (!life.end && !life.gone && !all.aborted) await lookSoon();
-    for (let i = 0; i < AFTERTHOUGHTS && mayBeExplained() && !all.aborted; i++) {
+    for (let i = 0; i < AFTERTHOUGHTS && mayBeExplained(report) && !all.aborted; i++) {
       follower?.look();
       await later(AFTERTHOUGHT_MS);
     }
     if (!all.aborted) dispatch({ type: 'output', report });
   }
 
-  /** A bad end of a pod that is not over yet: that the pod was evicted, say, may still be to come. */
-  function mayBeExplained(): boolean {
+  /** A bad end of a pod that is not over yet, or none: that the pod was evicted or deleted may still be to come. */
+  function mayBeExplained({ error }: OutputReport): boolean {
     const phase = life.pod?.status?.phase;
+    if (error && !life.end) return !life.gone;
     return !life.gone && (life.end?.exitCode ?? 0) !== 0 && phase !== 'Failed' && phase !== 'Succeeded';
   }
 

@@ -28,7 +28,8 @@ const joined = (...parts: (string | undefined)[]): string => parts.filter(Boolea
 /** Why the pod as a whole was ended by somebody else; empty where it was not. */
 export function disruption(pod: Pod): string {
   const { phase, reason, message } = pod.status ?? {};
-  if (phase === 'Failed' && reason) return joined(reason, message);
+  // Of a node that is silent the rest of the status is the last that was heard.
+  if (reason && (phase === 'Failed' || reason === 'NodeLost')) return joined(reason, message);
   const target = condition(pod, 'DisruptionTarget');
   if (target?.status === 'True') return joined(target.reason, target.message);
   return '';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { type ExecCredential, runExecPlugin } from './exec-plugin.js';
 import type { ClusterAccess, Material } from './kubeconfig.js';
 
@@ -101,6 +101,7 @@ export function credentialSource(access: ClusterAccess, now: () => number = Date
       const ca = await bytes(access.ca);
       const cert = fromExec?.cert ?? (await bytes(access.cert));
       const key = fromExec?.key ?? (await bytes(access.key));
+      checkMaterial(ca, cert, key);
       const tls: Credentials['tls'] = {};
       if (ca) tls.ca = ca;
       if (cert) tls.cert = cert;
@@ -124,4 +125,27 @@ export function credentialSource(access: ClusterAccess, now: () => number = Date
       return renewable;
     },
   };
+}
+
+/** Node passes over an authority that is none, and says little of the rest. @throws Error in client-go's words */
+function checkMaterial(
+  ca: Buffer | undefined,
+  cert: Buffer | string | undefined,
+  key: Buffer | string | undefined,
+): void {
+  if (ca && !ca.includes('-----BEGIN CERTIFICATE-----')) {
+    throw new Error('unable to load root certificates: unable to parse bytes as PEM block');
+  }
+  if (Boolean(cert) !== Boolean(key)) {
+    throw new Error(
+      `the kubeconfig has a client ${cert ? 'certificate' : 'key'}, but not its ${cert ? 'key' : 'certificate'}`,
+    );
+  }
+  try {
+    createSecureContext({ ca, cert, key });
+  } catch (cause) {
+    throw new Error(`tls: the client certificate or its key cannot be used: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }

@@ -83,7 +83,8 @@ class Collector {
     this.payload = payload;
     options.signal.throwIfAborted();
     signal.addEventListener('abort', this.finish, { once: true });
-    if (signal.aborted) this.finish(); // while the files were being opened
+    if (signal.aborted)
+      this.finish(); // while the files were being opened
     else if (payload.lost) this.fail(payload.lost);
     else this.open(payload);
     await this.finished;
