@@ -1,29 +1,11 @@
 import { parseGroup } from './arguments.js';
 import { type Command, commands, type Group } from './commands.js';
 import { Failure } from './failure.js';
+import { globalOptions } from './global-options.js';
 import { type Described, exampleText, helpText } from './help.js';
 import { suggestion, tell } from './hints.js';
-import { boolean, text, UsageError } from './options.js';
+import { UsageError } from './options.js';
 import { Output, type Streams } from './output.js';
-
-/** Options before the command. */
-export const globalOptions = {
-  socket: text(
-    ['--socket'],
-    "Control socket address to for the Receptor connection (The default is 'unix:' for a Unix socket, use 'tcp://' for a TCP socket)  [env var: RECEPTORCTL_SOCKET; required]",
-    { env: 'RECEPTORCTL_SOCKET' },
-  ),
-  config: text(['-c', '--config'], 'Config filename configured for receptor  [env var: RECEPTORCTL_CONFIG]', {
-    env: 'RECEPTORCTL_CONFIG',
-  }),
-  tlsClient: text(['--tls-client'], 'TLS client name specified in config  [env var: RECEPTORCTL_TLSCLIENT]', {
-    env: 'RECEPTORCTL_TLSCLIENT',
-  }),
-  rootcas: text(['--rootcas'], 'Root CA bundle to use instead of system trust when connecting with tls'),
-  key: text(['--key'], 'Client private key filename'),
-  cert: text(['--cert'], 'Client certificate filename'),
-  insecureskipverify: boolean(['--insecureskipverify'], 'Accept any server cert'),
-};
 
 const top: Described = {
   path: 'receptorctl',
@@ -80,6 +62,8 @@ export async function run(
     return 0;
   };
   try {
+    const shell = env._RECEPTORCTL_COMPLETE;
+    if (shell) return await (await import('./completion.js')).complete(shell, output, env, signal);
     if (args.length === 0) throw new UsageError(helpText(top).trimEnd());
     const globals = parseGroup(args, globalOptions, env);
     if (globals.help) return showHelp(top);

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -112,6 +112,24 @@ describe('the program with pipes', () => {
     );
     await running.end();
     expect([running.stdout.toString(), running.stderr]).toEqual(['line\n', 'exit 1\n']);
+  });
+
+  it.skipIf(spawnSync('bash', ['--version']).error)('completes command lines in bash', async () => {
+    await using daemon = await FakeDaemon.start(async (conversation) => {
+      await greet(conversation, '1.5.0');
+      await conversation.line();
+      const unit = { Detail: '', ExtraData: null, State: 1, StateName: '', StdoutSize: 0, WorkType: 'cat' };
+      conversation.send(`${JSON.stringify({ abcdefgh: unit, ijklmnop: unit })}\n`);
+    });
+    const complete = `eval "$(_RECEPTORCTL_COMPLETE=bash_source "$R")"; compopt() { echo "[$1 $2]"; }
+      try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _receptorctl_completion "$R"; echo "\${COMPREPLY[*]}"; }
+      try receptorctl work r; try receptorctl --socket ${daemon.path} work results a; try receptorctl -c ""`;
+    const running = Running.shell(`exec bash -c '${complete}'`);
+    expect(await running.end()).toBe(0);
+    expect([running.stdout.toString(), running.stderr]).toEqual([
+      'release results\nabcdefgh\n[-o default]\n\n',
+      '',
+    ]);
   });
 
   it('has no colours and no progress', async () => {
