@@ -11,7 +11,7 @@ export function encodeGoJson(value: unknown): string {
       return encodeString(value);
     case 'number':
       if (!Number.isFinite(value)) throw new TypeError(`json: unsupported value: ${value}`);
-      return JSON.stringify(value);
+      return String(value);
     case 'boolean':
     case 'bigint':
       return String(value);
@@ -32,10 +32,14 @@ export function goMap(members: Readonly<Record<string, unknown>>): Map<string, u
 
 /** Orders two texts by the bytes of their UTF-8, as Go sorts strings. */
 export function compareBytes(a: string, b: string): number {
-  // UTF-16 sorts differently only where a surrogate meets a character above it.
-  if (/[\ud800-\uffff]/.test(a) && /[\ud800-\uffff]/.test(b))
-    return Buffer.compare(Buffer.from(a), Buffer.from(b));
-  return a < b ? -1 : a > b ? 1 : 0;
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i += 1) {
+    const [left, right] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (left === right) continue;
+    // UTF-16 sorts differently only where a surrogate meets a character above it.
+    return left >= 0xd800 && right >= 0xd800 ? Buffer.compare(Buffer.from(a), Buffer.from(b)) : left - right;
+  }
+  return a.length - b.length;
 }
 
 function encodeMembers(members: Iterable<readonly [string, unknown]>): string {
@@ -47,9 +51,12 @@ function encodeMembers(members: Iterable<readonly [string, unknown]>): string {
   return `{${text}}`;
 }
 
+/** Anything but ASCII that stands for itself. */
+const SPECIAL = /[^ !#-%'-;=?-[\]-~]/;
 const ESCAPED = /[<>&\u2028\u2029]/g;
 
 function encodeString(text: string): string {
+  if (!SPECIAL.test(text)) return `"${text}"`;
   return JSON.stringify(text).replace(
     ESCAPED,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -57,7 +57,7 @@ async function benchStart(): Promise<void> {
 async function benchDaemon(): Promise<void> {
   print(`\n${formatHead('The daemon at work', 'Go')}`);
   const run = (benchmarks: readonly Benchmark<Side>[]) =>
-    withDaemons([receptor, goReceptor], daemon.SECTIONS, (ours, other) =>
+    withDaemons([receptor, goReceptor], daemon.SECTIONS, daemon.makeFinishedUnit, (ours, other) =>
       compareAll(benchmarks, ours, other),
     );
   await run([daemon.idleMemory, daemon.unitMemory]);

@@ -17,10 +17,12 @@ export class RawClient {
       this.#pending += chunk.toString('latin1');
       this.#wake?.();
     });
-    socket.once('close', () => {
+    const ended = () => {
       this.#ended = true;
       this.#wake?.();
-    });
+    };
+    socket.once('end', ended);
+    socket.once('close', ended);
     // An error is followed by 'close'; whoever waits for a line then learns of it.
     socket.on('error', () => {});
   }
@@ -88,25 +90,29 @@ export async function submit(
 export interface Results {
   bytes: number;
   lines: number;
+  /** Whether the daemon has ended it, and not the limit. */
+  whole: boolean;
   /** From the first byte to the last. */
   seconds: number;
 }
 
-/** Reads a unit's results to their end, or for so many seconds from the first byte on. */
-export async function readResults(
-  socket: string,
-  id: string,
-  limit = Number.POSITIVE_INFINITY,
-): Promise<Results> {
+/** Reads a unit's results to their end, or for so many seconds at most. */
+export async function readResults(socket: string, id: string, limitSeconds = 60): Promise<Results> {
   const connection = connect({ path: socket, allowHalfOpen: true });
   connection.write(`work results ${id}\n`);
+  let whole = false;
+  const limit = setTimeout(() => connection.destroy(), limitSeconds * 1000);
+  connection.once('end', () => {
+    whole = true;
+    connection.destroy();
+  });
   let header = '';
   let headerLines = 0;
   let bytes = 0;
   let lines = 0;
   let began: number | undefined;
   let ended = 0;
-  for await (const chunk of connection as AsyncIterable<Buffer>) {
+  connection.on('data', (chunk: Buffer) => {
     let body = chunk;
     while (headerLines < 2) {
       const end = body.indexOf(10);
@@ -119,15 +125,16 @@ export async function readResults(
       headerLines += 1;
       body = body.subarray(end + 1);
     }
-    if (body.length === 0) continue;
+    if (body.length === 0) return;
     bytes += body.length;
     for (let at = body.indexOf(10); at >= 0; at = body.indexOf(10, at + 1)) lines += 1;
     ended = performance.now();
     began ??= ended;
-    if (ended - began > limit * 1000) break;
-  }
+  });
+  await once(connection, 'close');
+  clearTimeout(limit);
   if (!header.includes('Streaming results')) throw new Error(header);
-  return { bytes, lines, seconds: (ended - (began ?? ended)) / 1000 };
+  return { bytes, lines, whole, seconds: (ended - (began ?? ended)) / 1000 };
 }
 
 /** Waits until a unit is complete, by asking for its status over and over. @throws Error when it does not end */

@@ -161,8 +161,12 @@ export class Workceptor {
   /** The status of every unit, by ID. */
   list(): Record<string, UnitReport> {
     this.#assertOpen();
-    const present = [...this.#units].filter(([, { unit }]) => unit.departure !== 'released');
-    return Object.fromEntries(present.sort().map(([id, assignment]) => [id, assignment.report()]));
+    const reports: Record<string, UnitReport> = {};
+    for (const id of [...this.#units.keys()].sort()) {
+      const assignment = this.#units.get(id);
+      if (assignment && assignment.unit.departure !== 'released') reports[id] = assignment.report();
+    }
+    return reports;
   }
 
   /** The work type of a unit; undefined when the node does not offer it. @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT` */

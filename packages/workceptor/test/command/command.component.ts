@@ -1,9 +1,10 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { commandWorkType, type Workceptor } from '../../src/index.js';
 import { processesNaming, watchForLeaks } from '../support/leaks.js';
 import {
+  chunks,
   completed,
   openNode,
   output,
@@ -11,6 +12,7 @@ import {
   script,
   submit,
   temporaryDirectory,
+  until,
   usualWorkTypes,
 } from '../support/node.js';
 
@@ -70,6 +72,36 @@ test.each([
     ExtraData: { Signal: signal },
   });
   expect(await output(node, id)).toBe('');
+});
+
+test('ends with its command, although a process that the command has left behind keeps the output open', async () => {
+  const stop = join(data.path, 'stop');
+  const left = `(until [ -e ${stop} ]; do sleep 0.02; done; echo late) &`;
+  const id = await submit(node, 'sh', script(`${left} echo early; exit 4`));
+  // The end of the output is the end of the command: this would wait for ever otherwise.
+  expect(await output(node, id)).toBe('early\n');
+  expect(await node.status(id)).toMatchObject({ Detail: 'exit status 4', StdoutSize: 6 });
+  writeFileSync(stop, '');
+  await until(() => readFileSync(join(node.directory, id, 'stdout'), 'utf8') === 'early\nlate\n');
+});
+
+test('does not mind a command that leaves its input unread, or closes it', async () => {
+  const payload = 'x'.repeat(1_000_000);
+  const id = await submit(node, 'sh', script('exec <&-; echo closed'), payload);
+  expect(await output(node, id)).toBe('closed\n');
+  expect(await completed(node, id)).toMatchObject({ State: 2, Detail: 'exit status 0' });
+  const other = await submit(node, 'sh', script('head -c 3; exit 0'), payload);
+  expect(await output(node, other)).toBe('xxx');
+  expect(await completed(node, other)).toMatchObject({ State: 2, Detail: 'exit status 0' });
+});
+
+test('keeps output that is no text, byte for byte', async () => {
+  const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+  const submission = await node.allocate({ workType: 'cat', parameters: {}, origin: 'unix' });
+  await submission.receive(chunks(bytes));
+  await submission.start();
+  await completed(node, submission.id);
+  expect(readFileSync(join(node.directory, submission.id, 'stdout')).equals(bytes)).toBe(true);
 });
 
 test('tells exit status 137 from a kill', async () => {
