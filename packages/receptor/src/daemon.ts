@@ -13,6 +13,7 @@ import type { FileLock } from './file-lock.js';
 import type { Listener } from './listeners/listener.js';
 import { LocalNode } from './local-node.js';
 import type { DaemonLogger } from './logging.js';
+import { loadTlsProfiles } from './tls-profiles.js';
 import { ownVersion } from './version.js';
 import { workTypeOf } from './work-types.js';
 
@@ -60,9 +61,15 @@ export async function startDaemon(
 
   const [settings] = settingsOf(items, 'node');
   if (!settings) throw configError('the configuration has no node');
+  const tls = await loadTlsProfiles(items, nodeId(settings.id));
   const workceptor = new Workceptor({ nodeId: nodeId(settings.id), dataDir: settings.datadir, logger: log });
-  const node = new LocalNode(nodeId(settings.id), ownVersion(), workceptor);
-  const commands = receptorCommands({ node, workceptor, log, dial: (id, service) => node.dial(id, service) });
+  const node = new LocalNode(nodeId(settings.id), ownVersion(), workceptor, tls.clients);
+  const commands = receptorCommands({
+    node,
+    workceptor,
+    log,
+    dial: (id, service, name) => node.dial(id, service, name),
+  });
   const control = new ControlServer({ nodeId: node.id, log, commands });
 
   const idle = !items.some((item) => OCCUPATIONS.has(item.section));
@@ -80,7 +87,7 @@ export async function startDaemon(
   try {
     const controlItems = settingsOf(items, 'control-service');
     for (const each of controlItems) {
-      services.push(await ControlService.prepare(each, control));
+      services.push(await ControlService.prepare(each, control, tls.servers.get(each.tcptls)));
       // One that comes by the mesh has the rights of the mesh, also from this very node.
       if (each.service)
         node.addService({ name: each.service, tls: each.tls !== '' }, (stream) =>
@@ -94,7 +101,7 @@ export async function startDaemon(
       if (workType) workceptor.registerWorkType(workType);
     }
     node.changed();
-    backends = await openBackends(items, log);
+    backends = await openBackends(items, tls, log);
     await workceptor.open();
     for (const service of services) await service.listen();
     for (const each of controlItems) log.info(`Running control service ${each.service}`);

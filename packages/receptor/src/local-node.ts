@@ -12,13 +12,21 @@ export class LocalNode implements NodeView {
   readonly id: string;
   readonly #version: string;
   readonly #workceptor: Pick<Workceptor, 'workTypes'>;
+  readonly #tlsClients: { has(name: string): boolean };
   readonly #services = new Map<string, { readonly service: OwnService; readonly serve: ServeStream }>();
   #snapshot: NodeSnapshot | undefined;
 
-  constructor(id: string, version: string, workceptor: Pick<Workceptor, 'workTypes'>) {
+  /** @param tlsClients the names of TLS settings that a dial may ask for */
+  constructor(
+    id: string,
+    version: string,
+    workceptor: Pick<Workceptor, 'workTypes'>,
+    tlsClients: { has(name: string): boolean },
+  ) {
     this.id = id;
     this.#version = version;
     this.#workceptor = workceptor;
+    this.#tlsClients = tlsClients;
   }
 
   get snapshot(): NodeSnapshot {
@@ -48,13 +56,22 @@ export class LocalNode implements NodeView {
   }
 
   /** Opens a stream to a service. @throws ReceptorError `RECEPTOR_CONNECT_FAILED` in the words of the mesh */
-  dial(node: string, name: string): Duplex {
+  dial(node: string, name: string, tlsClient?: string): Duplex {
+    if (tlsClient !== undefined && !this.#tlsClients.has(tlsClient))
+      throw new ReceptorError('RECEPTOR_CONNECT_FAILED', `unknown TLS config ${tlsClient}`);
     const refused = (text: string) =>
       new ReceptorError('RECEPTOR_CONNECT_FAILED', `INTERNAL_ERROR (local): ${text}`);
     if (Buffer.byteLength(name) > 8) throw refused('service name too long');
     if (!isOwnNode(node, this.id)) throw refused(NO_ROUTE);
     const found = this.#services.get(name);
     if (!found) throw refused('service unknown');
+    if (found.service.tls || tlsClient !== undefined)
+      throw new ReceptorError(
+        'RECEPTOR_CONNECT_FAILED',
+        tlsClient === undefined
+          ? 'CRYPTO_ERROR 0x12a (local): insecure connection to secure service'
+          : 'TLS between services is not available yet',
+      );
     const [near, far] = duplexPair();
     found.serve(far);
     return near;

@@ -72,18 +72,38 @@ function versions(minTls13: boolean | undefined): SecureContextOptions {
     : { minVersion: 'TLSv1.2', ciphers: CIPHERS, ecdhCurve: 'P-521:P-384:P-256' };
 }
 
+const isPem = (text: string): boolean => text.includes('-----BEGIN ');
+
+/** Reads a certificate and its key; what is wrong with them is said in the words of Go. */
 function readIdentity(cert: string, key: string): { identity: Identity; leaf: X509Certificate } {
+  const unusable = (text: string, cause?: unknown) =>
+    new MeshError('RECEPTOR_MESH_TLS', `tls: ${text}`, { cause });
   const chain = parseCertificates(cert);
   const [leaf] = chain;
-  if (!leaf) throw new MeshError('RECEPTOR_MESH_TLS', 'there is no certificate in the certificate file');
+  if (!leaf)
+    throw unusable(
+      /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(cert)
+        ? 'failed to find certificate PEM data in certificate input, but did find a private key; PEM inputs may have been switched'
+        : `failed to find ${isPem(cert) ? '"CERTIFICATE" PEM block' : 'any PEM data'} in certificate input`,
+    );
   let privateKey: KeyObject;
   try {
     privateKey = createPrivateKey(key);
   } catch (error) {
-    throw new MeshError('RECEPTOR_MESH_TLS', 'the private key cannot be read', { cause: error });
+    if (!isPem(key)) throw unusable('failed to find any PEM data in key input');
+    throw unusable(
+      key.includes('-----BEGIN CERTIFICATE-----')
+        ? 'found a certificate rather than a key in the PEM for the private key'
+        : 'failed to parse private key',
+      error,
+    );
   }
   if (!leaf.checkPrivateKey(privateKey))
-    throw new MeshError('RECEPTOR_MESH_TLS', 'the private key is not that of the certificate');
+    throw unusable(
+      leaf.publicKey.asymmetricKeyType === privateKey.asymmetricKeyType
+        ? 'private key does not match public key'
+        : 'private key type does not match public key type',
+    );
   return { identity: { chain: chain.map(({ raw }) => raw), key: privateKey }, leaf };
 }
 

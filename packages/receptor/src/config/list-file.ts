@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { ReceptorError } from '@receptor/protocol';
+import { describeFileError } from './file-error.js';
 import { hint } from './hint.js';
 import { type ConfigItem, configError, describePosition, ItemBuilder } from './item.js';
 import type { Position, Raw } from './raw.js';
@@ -45,24 +46,8 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    throw configError(describeFileError('open', path, error), error);
+    throw configError(describeFileError(path, error), error);
   }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file or directory',
-  EACCES: 'permission denied',
-  EISDIR: 'is a directory',
-  ENOTDIR: 'not a directory',
-  ELOOP: 'too many levels of symbolic links',
-  ENAMETOOLONG: 'file name too long',
-};
-
-/** The failure of a file operation as Go words it: `open foo.yml: no such file or directory`. */
-function describeFileError(operation: string, path: string, error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const call = code === 'EISDIR' ? 'read' : operation;
-  return `${call} ${path}: ${REASONS[code] ?? (error instanceof Error ? error.message : String(error))}`;
 }
 
 function notAList(value: Raw, tag: string): ReceptorError {

@@ -1,3 +1,4 @@
+import type { TlsServerProfile } from '@receptor/netceptor';
 import { configError } from '../config/item.js';
 import type { Settings } from '../config/sections/index.js';
 import type { FileLock } from '../file-lock.js';
@@ -10,30 +11,38 @@ import { listenOnUnixSocket, lockUnixSocket } from './unix-listener.js';
 export class ControlService {
   readonly #settings: Settings<'control-service'>;
   readonly #server: ControlServer;
+  readonly #tls: TlsServerProfile | undefined;
   readonly #lock: FileLock | undefined;
   readonly #listeners: Listener[] = [];
 
   private constructor(
     settings: Settings<'control-service'>,
     server: ControlServer,
+    tls: TlsServerProfile | undefined,
     lock: FileLock | undefined,
   ) {
     this.#settings = settings;
     this.#server = server;
+    this.#tls = tls;
     this.#lock = lock;
   }
 
   /**
    * Takes the lock of the Unix socket, and nothing else yet: a second daemon has to fail before it touches any unit.
+   * @param tls for the TCP port
    * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon
    */
   static async prepare(
     settings: Settings<'control-service'>,
     server: ControlServer,
+    tls?: TlsServerProfile,
   ): Promise<ControlService> {
-    const { filename, tls, tcplisten, tcptls } = settings;
-    for (const name of [tls, tcplisten && tcptls]) if (name) throw configError(`unknown TLS config ${name}`);
-    return new ControlService(settings, server, filename ? await lockUnixSocket(filename) : undefined);
+    const { service, filename, tcplisten } = settings;
+    if (settings.tls && tcplisten && !tls)
+      server.log.warning(
+        `Control service ${service} has TLS configured on the Receptor listener but not the TCP listener.`,
+      );
+    return new ControlService(settings, server, tls, filename ? await lockUnixSocket(filename) : undefined);
   }
 
   /** Where it listens: the path of the socket, and `host:port`. */
@@ -55,6 +64,7 @@ export class ControlService {
         address,
         (socket) => this.#server.serve(socket, 'tcp', peerAddress(socket)),
         this.#server.log,
+        this.#tls?.listenerOptions(),
       );
       this.#listeners.push(
         await listener.catch((error: Error) => {

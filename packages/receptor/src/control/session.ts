@@ -105,8 +105,10 @@ export class Session implements CommandContext {
 
   breakOff(error: unknown): void {
     if (!this.#abort.signal.aborted) this.#logError(error);
-    // A reset tells a TCP client that this is no proper end; a Unix socket has no such thing.
-    if (this.origin === 'tcp' && this.#stream instanceof Socket) this.#stream.resetAndDestroy();
+    // A reset tells a TCP client that this is no proper end, and TLS that the end was not announced; a Unix socket has
+    // no such thing.
+    if (this.origin === 'tcp' && this.#stream instanceof Socket && !('encrypted' in this.#stream))
+      this.#stream.resetAndDestroy();
     else this.#stream.destroy();
   }
 

@@ -1,4 +1,5 @@
 import { createServer, isIP, type Socket } from 'node:net';
+import type { TlsListenerOptions } from '@receptor/netceptor';
 import { ReceptorError } from '@receptor/protocol';
 import type { Logger } from '@receptor/workceptor';
 import { type Listener, surviveAcceptErrors } from './listener.js';
@@ -8,22 +9,26 @@ import { systemErrorText } from './system-error.js';
 const KEEP_ALIVE_MS = 60_000;
 
 /**
- * Listens on TCP. As with Go, `0.0.0.0`, `::` and no host at all mean every address of both families.
+ * Listens on TCP, or on TLS. As with Go, `0.0.0.0`, `::` and no host at all mean every address of both families.
  * @param address `host:port`, an IPv6 host in brackets
  * @param accept is given each connection, which stays open when the peer closes one side
  * @param log hears of connections that could not be accepted
+ * @param tls whom to let in, and how; those who are not let in are in the log
  * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon (`listen tcp …`)
  */
 export async function listenOnTcp(
   address: string,
   accept: (socket: Socket) => void,
   log: Pick<Logger, 'error'>,
+  tls?: TlsListenerOptions,
 ): Promise<Listener> {
   const { host, port } = splitAddress(address);
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  const connected = (socket: Socket) => {
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     accept(socket);
-  });
+  };
+  const secure = tls && (await import('./tls.js')).createTlsServer(tls, connected, log);
+  const server = secure?.server ?? createServer({ allowHalfOpen: true, noDelay: true }, connected);
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const lookup = error.syscall === 'getaddrinfo';
@@ -44,7 +49,11 @@ export async function listenOnTcp(
       resolve({
         address:
           typeof bound === 'object' && bound !== null ? formatAddress(bound.address, bound.port) : address,
-        close: () => new Promise((closed) => server.close(() => closed())),
+        close: () =>
+          new Promise((closed) => {
+            server.close(() => closed());
+            secure?.cut();
+          }),
       });
     });
   });

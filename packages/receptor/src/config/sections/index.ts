@@ -64,8 +64,6 @@ export const SECTIONS: readonly Section<SectionName>[] = ALL;
 
 /** Sections that can be read and checked, but not put in force yet. */
 export const NOT_IMPLEMENTED: ReadonlySet<SectionName> = new Set([
-  'tls-server',
-  'tls-client',
   'udp-listener',
   'udp-peer',
   'ws-listener',

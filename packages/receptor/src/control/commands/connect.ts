@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream';
-import { CONNECTING_LINE, type ConnectCommand, ReceptorError } from '@receptor/protocol';
+import { CONNECTING_LINE, type ConnectCommand } from '@receptor/protocol';
 import type { CommandContext } from '../command.js';
 
 /**
- * Opens a stream to a service of the mesh.
+ * Opens a stream to a service of the mesh; `tlsClient` names the section that says how to speak TLS there.
  * @throws ReceptorError `RECEPTOR_CONNECT_FAILED` in the words of the mesh
  */
-export type Dial = (node: string, service: string) => Duplex;
+export type Dial = (node: string, service: string, tlsClient?: string) => Duplex;
 
 /** Runs `connect` (reference: control, 4): the rest of the session is between the client and the service. */
 export async function runConnect(
@@ -14,8 +14,7 @@ export async function runConnect(
   { node, service, tls }: ConnectCommand,
   context: CommandContext,
 ): Promise<undefined> {
-  if (tls !== undefined) throw new ReceptorError('RECEPTOR_CONNECT_FAILED', `unknown TLS config ${tls}`);
-  const stream = dial(node, service);
+  const stream = dial(node, service, tls);
   try {
     await context.write(CONNECTING_LINE);
     const payload = context.payload();
