@@ -23,6 +23,8 @@ export interface FollowOptions {
   firstWaitMs: number;
   /** How long a watch stays open; it is looked at anew afterwards. Default 60 s. */
   watchSeconds?: number;
+  /** What a watch may take longer than the server was asked for; then it is silent and not to be trusted. Default 10 s. */
+  silenceMs?: number;
   /** How often to look where watching is forbidden. Default 2 s. */
   pollMs?: number;
 }
@@ -34,8 +36,9 @@ export interface PodFollower {
 }
 
 const LONGEST_WAIT_MS = 15_000;
-/** What a watch may take longer than the server was asked for; then it is silent and not to be trusted. */
-const SILENCE_MS = 10_000;
+/** A watch that ends sooner was of little use; the next one waits, ever longer up to a limit, before it is opened. */
+const USEFUL_MS = 1_000;
+const LONGEST_REST_MS = 2_000;
 
 /**
  * Follows one pod: looks at it, watches from there, and looks again whenever the watch ends, breaks, goes silent or
@@ -44,12 +47,14 @@ const SILENCE_MS = 10_000;
 export function followPod(options: FollowOptions): PodFollower {
   const { api, namespace, name, uid, signal } = options;
   const watchSeconds = options.watchSeconds ?? 60;
+  const silenceMs = options.silenceMs ?? 10_000;
   const pollMs = options.pollMs ?? 2000;
   let interrupt = new AbortController();
   let lookAgain = false;
   let polling = false;
   let failures = 0;
   let refusals = 0;
+  let shortWatches = 0;
 
   const isOurs = (pod: Pod | undefined): pod is Pod => pod?.metadata?.uid === uid;
 
@@ -107,7 +112,8 @@ export function followPod(options: FollowOptions): PodFollower {
   async function watchFor(version: string): Promise<boolean> {
     interrupt = new AbortController();
     if (lookAgain) return false;
-    const silent = setTimeout(() => interrupt.abort(), watchSeconds * 1000 + SILENCE_MS);
+    const openedAt = Date.now();
+    const silent = setTimeout(() => interrupt.abort(), watchSeconds * 1000 + silenceMs);
     try {
       return await watch(version, AbortSignal.any([signal, interrupt.signal]));
     } catch (error) {
@@ -115,6 +121,7 @@ export function followPod(options: FollowOptions): PodFollower {
       throw error;
     } finally {
       clearTimeout(silent);
+      shortWatches = Date.now() - openedAt < USEFUL_MS ? shortWatches + 1 : 0;
     }
   }
 
@@ -159,6 +166,8 @@ export function followPod(options: FollowOptions): PodFollower {
         options.onPod(seen.pod);
         if (polling) await interruptiblePause(pollMs);
         else if (await watchFor(seen.version)) return options.onGone();
+        // One short watch is an event that was told; only then is it a server, or one on the way, that cannot do better.
+        if (shortWatches > 1) await interruptiblePause(Math.min(25 * 2 ** shortWatches, LONGEST_REST_MS));
       } catch (error) {
         if (signal.aborted || !(await bear(error))) return;
       }

@@ -71,7 +71,13 @@ export interface WatchEvent {
 }
 
 export interface EventList {
-  items?: { type?: string; reason?: string; message?: string; lastTimestamp?: string | null }[];
+  items?: {
+    metadata?: Metadata;
+    type?: string;
+    reason?: string;
+    message?: string;
+    lastTimestamp?: string | null;
+  }[];
 }
 
 /** The path of a namespace's pods, or of one pod, or of something below it. */

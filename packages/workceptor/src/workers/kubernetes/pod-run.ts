@@ -130,9 +130,7 @@ export async function runPod(options: PodRunOptions): Promise<Ending> {
           query: { fieldSelector: `involvedObject.uid=${options.uid},type=Warning`, limit: 50 },
           signal: all,
         });
-        const last = items
-          .toSorted((a, b) => (a.lastTimestamp ?? '').localeCompare(b.lastTimestamp ?? ''))
-          .at(-1);
+        const last = items.toSorted(byTime).at(-1);
         if (last) dispatch({ type: 'warning', text: `${last.reason}: ${last.message}` });
       } catch (error) {
         if (all.aborted || (error instanceof ApiError && !error.transient)) return;
@@ -171,6 +169,14 @@ export async function runPod(options: PodRunOptions): Promise<Ending> {
     over.abort();
     await collecting;
   }
+}
+
+type KubernetesEvent = NonNullable<EventList['items']>[number];
+
+/** Times have a resolution of a second; of one second, the one that was stored last is the last. */
+function byTime(one: KubernetesEvent, other: KubernetesEvent): number {
+  const version = ({ metadata }: KubernetesEvent) => Number(metadata?.resourceVersion ?? 0);
+  return (one.lastTimestamp ?? '').localeCompare(other.lastTimestamp ?? '') || version(one) - version(other);
 }
 
 function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
