@@ -4,7 +4,7 @@ import { ScriptedServer, SUCCEEDED } from './scripted-server.js';
 
 it('the example of the README submits, follows and releases a unit', async () => {
   const heard: string[] = [];
-  let payload = Buffer.alloc(0);
+  let payload: Buffer = Buffer.alloc(0);
   await using server = await ScriptedServer.create();
   await server.serve(async (peer) => {
     for (let line = await peer.line(); line !== undefined; line = await peer.line()) {

@@ -32,7 +32,7 @@ export class Peer {
 
   /** Everything up to the half-close. */
   async rest(): Promise<Buffer> {
-    const parts = [Buffer.from(this.#text, 'latin1')];
+    const parts: Buffer[] = [Buffer.from(this.#text, 'latin1')];
     for (let next = await this.#chunks.next(); !next.done; next = await this.#chunks.next())
       parts.push(next.value);
     return Buffer.concat(parts);

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ReceptorClient } from '../src/index.js';
+import { type Payload, ReceptorClient } from '../src/index.js';
 import { failure, ScriptedServer } from './scripted-server.js';
 import { steps } from './vectors.js';
 
@@ -43,13 +43,13 @@ describe('a submit', () => {
   });
 
   const bytes = Buffer.alloc(300_000, 'payload');
-  it.each([
+  it.each<readonly [string, () => Payload | undefined, Buffer]>([
     ['a string', () => 'h\u00e9llo\nworld', Buffer.from('h\u00e9llo\nworld')],
     ['bytes', () => bytes, bytes],
     ['a stream', () => Readable.from([bytes, bytes]), Buffer.concat([bytes, bytes])],
     ['an iterable', () => ['a', Buffer.from('b')], Buffer.from('ab')],
     ['nothing', () => undefined, Buffer.alloc(0)],
-  ] as const)('delivers %s', async (_name, payload, expected) => {
+  ])('delivers %s', async (_name, payload, expected) => {
     const received: Buffer[] = [];
     await accept(received);
     const progress: number[] = [];

@@ -43,7 +43,7 @@ export class Conversation {
 
   /** Everything until the client ends its side. */
   async toEnd(): Promise<Buffer> {
-    const chunks = [this.#rest];
+    const chunks: Buffer[] = [this.#rest];
     for (let next = await this.#reader.next(); !next.done; next = await this.#reader.next()) {
       chunks.push(next.value);
     }

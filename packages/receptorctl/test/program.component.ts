@@ -37,20 +37,22 @@ async function daemonWith({ output, connect, version = '' }: Behaviour, heard: s
       if (what === 'connect') {
         conversation.send('Connecting\n');
         await connect?.(conversation);
-        return conversation.socket.end();
+        conversation.socket.end();
+        return;
       }
       if (what === 'submit') {
         conversation.send(CREATED);
         heard.push(`${(await conversation.toEnd()).length} bytes`);
         conversation.send(STARTED);
-        return conversation.socket.end();
+        conversation.socket.end();
+        return;
       }
       if (what === 'results') {
         conversation.send('Streaming results for work unit abcdefgh\n');
         conversation.send(output ?? 'begun\n');
-        if (output !== undefined) return conversation.socket.end();
-        await conversation.toEnd();
-        return conversation.socket.end();
+        if (output === undefined) await conversation.toEnd();
+        conversation.socket.end();
+        return;
       }
       if (what === 'status') {
         const unit = { Detail: '', ExtraData: null, State: output ? 2 : 1, StdoutSize: output?.length ?? 6 };
