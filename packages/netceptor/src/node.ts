@@ -195,7 +195,7 @@ export class Netceptor extends EventEmitter<NodeEvents> {
     });
   }
 
-  /** What is told of a service, such as its types of work, has changed: tells it soon. */
+  /** What is told of a service has changed, such as its types of work: tells it soon. */
   advertisementChanged(): void {
     this.#advertising.changed();
   }

@@ -8,6 +8,9 @@ import { MAX_HOPS } from './packet-layer.js';
 /** How long to wait for an answer (reference: mesh, 3.5). */
 export const PING_TIMEOUT = 10_000;
 
+/** A ping that was lost, or that came before the other side knew the way back, is sent again after this long. */
+const AGAIN = 1000;
+
 /** What came back from a ping. */
 export interface PingResult {
   /** The node that answered, or that said why nothing can; empty when nobody did. */
@@ -38,7 +41,7 @@ export function problemError(problem: string): MeshError {
   return new MeshError(CODES[problem] ?? 'RECEPTOR_MESH_NO_ROUTE', problem);
 }
 
-/** Sends one empty packet to the service `ping` of a node, over a connection of its own, and waits for what comes back. */
+/** Sends an empty packet to the service `ping` of a node, over a connection of its own, and waits for what comes back. */
 export function ping(
   connection: PacketConnection,
   own: string,
@@ -49,9 +52,11 @@ export function ping(
   const started = clock.now();
   return new Promise((resolve) => {
     let cancelTimer: CancelTimer = () => {};
+    let cancelAgain: CancelTimer = () => {};
     let offAbort: () => void = () => {};
     const finish = (from: string, error?: MeshError): void => {
       cancelTimer();
+      cancelAgain();
       offAbort();
       connection.removeAllListeners();
       connection.close();
@@ -66,12 +71,16 @@ export function ping(
     );
     offAbort = onAbort(signal, () => finish('', new MeshError('RECEPTOR_MESH_ABORTED', 'user cancelled')));
     if (connection.closed) return;
-    try {
-      connection.send(Buffer.alloc(0), target, 'ping', hops);
-    } catch (error) {
-      if (!(error instanceof MeshError)) throw error;
-      finish(own, error);
-    }
+    const send = (): void => {
+      try {
+        connection.send(Buffer.alloc(0), target, 'ping', hops);
+      } catch (error) {
+        if (!(error instanceof MeshError)) throw error;
+        finish(own, error);
+      }
+      if (!connection.closed) cancelAgain = clock.schedule(AGAIN, send);
+    };
+    send();
   });
 }
 
