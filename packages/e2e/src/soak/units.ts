@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { residentMB } from '../bench/process-usage.js';
 import { RawClient, readResults, releaseAll, submit } from '../bench/raw-client.js';
 import { startDaemon, temporaryDirectory } from '../index.js';
@@ -34,6 +35,8 @@ export async function runUnits(count: number): Promise<string[]> {
       const since = performance.now();
       faults.push(...(await runShare(daemon.socket, share)));
       const perSecond = (share * 1000) / (performance.now() - since);
+      // What is being closed is no growth.
+      await delay(300);
       const units = (samples.at(-1)?.units ?? 0) + share;
       samples.push({ units, perSecond, residentMB: residentMB(daemon.pid), handles: handlesOf(daemon.pid) });
       console.log(line(samples.at(-1)));

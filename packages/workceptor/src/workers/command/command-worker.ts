@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { isComplete, WorkState } from '@receptor/protocol';
 import { errorText } from '../../error-text.js';
 import { shellSplit } from '../../shell-split.js';
@@ -38,10 +37,10 @@ export interface CommandExtraData {
   Signal?: string;
 }
 
-/** The process a unit depends on: our own runner, or one that a Go daemon has left running. */
+/** The process a unit depends on: a runner that is our child, one of an earlier daemon, or one of a Go daemon. */
 interface Runner {
   pid: number;
-  kind: 'sh' | 'go';
+  kind: 'child' | 'sh' | 'go';
 }
 
 /** Runs a command for one unit (reference: work, 3). */
@@ -128,20 +127,17 @@ export class CommandWorker implements Worker {
   }
 
   async #launch(command: string[]): Promise<void> {
-    const child = spawnRunner(this.#unit.directory, command);
+    const child = await spawnRunner(this.#unit.directory, command);
     const { pid } = child;
-    if (pid === undefined) throw (await once(child, 'error'))[0];
-    this.#attend({ pid, kind: 'sh' });
+    this.#attend({ pid, kind: 'child' });
     const running = setTimeout(() => this.#reportRunning(pid), REPORT_RUNNING_MS).unref();
-    const onExit = (code: number | null, signalName: NodeJS.Signals | null) => {
+    child.onExit((code, signalName) => {
       clearTimeout(running);
       this.#afterEnd(() => this.#settleChild(pid, code, signalName));
-    };
-    child.once('exit', onExit);
+    });
     this.#letGo = () => {
       clearTimeout(running);
-      child.off('exit', onExit);
-      child.unref();
+      child.letGo();
     };
   }
 
@@ -173,7 +169,7 @@ export class CommandWorker implements Worker {
     this.#finishing = undefined;
     this.#attend(runner);
     const vigil = new Vigil(this.#unit.directory, () =>
-      runner.kind === 'sh' ? this.#checkRunner(runner.pid) : this.#checkGoRunner(runner.pid),
+      runner.kind === 'go' ? this.#checkGoRunner(runner.pid) : this.#checkRunner(runner.pid),
     );
     this.#letGo = () => vigil.close();
     this.#look = () => vigil.look();
@@ -236,8 +232,9 @@ export class CommandWorker implements Worker {
 
   /** SIGINT to all of the command's process group, SIGKILL to what is left of it. */
   async #endRunner({ pid, kind }: Runner): Promise<void> {
+    // A child's number is nobody else's before its end is seen, and for a moment it has no arguments to be known by.
     const isRunner = kind === 'go' ? isGoRunnerOf : isRunnerOf;
-    if (!(await isRunner(pid, this.#unit.directory))) return;
+    if (kind !== 'child' && !(await isRunner(pid, this.#unit.directory))) return;
     if (kind === 'go') signal(pid, 'SIGINT');
     else await this.#interrupt(pid);
     // A Go runner passes the signal on by itself, and gives the command as long as we do.

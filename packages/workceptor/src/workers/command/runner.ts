@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../../error-text.js';
+import { type Child, spawnDetached } from './child.js';
 
 /** The file in a unit's directory in which its runner keeps its record; see {@link RunnerRecord}. */
 export const RUNNER_FILE = 'runner';
@@ -62,11 +62,8 @@ export async function readRunnerRecord(directory: string): Promise<RunnerRecord 
 
 let umask: string | undefined;
 
-/** Spawns a runner in a session of its own. As with any child, a failure to spawn is an `error` event. */
-export function spawnRunner(directory: string, command: readonly string[]): ChildProcess {
+/** Spawns a runner in a session of its own. @throws Error with the system's code when that fails */
+export function spawnRunner(directory: string, command: readonly string[]): Promise<Child> {
   umask ??= process.umask().toString(8);
-  return spawn('/bin/sh', ['-c', SCRIPT, 'sh', directory, umask, ...command], {
-    detached: true,
-    stdio: 'ignore',
-  });
+  return spawnDetached('/bin/sh', ['-c', SCRIPT, 'sh', directory, umask, ...command]);
 }
