@@ -88,12 +88,6 @@ describe('what is wrong with the configuration', () => {
     expect(seen).toEqual({ output: 'Error: unknown TLS config nope\n', errors: '' });
   });
 
-  it('tells that the map form is not there, instead of calling it unknown', async () => {
-    const { seen, closed } = launch('pipe', '--config-v2');
-    expect((await closed)[0]).toBe(1);
-    expect(seen.output).toContain('map form');
-  });
-
   it.each([
     ['allowedpeers=["a"', 'unexpected end of JSON input'],
     ['allowedpeers=[a]', "invalid character 'a' looking for beginning of value"],

@@ -1,6 +1,9 @@
+import { access } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { loadFile } from './file.js';
 import { hint } from './hint.js';
 import { type ConfigItem, configError, ItemBuilder } from './item.js';
-import { loadListFile } from './list-file.js';
 import { findSection, SECTIONS } from './sections/index.js';
 
 /** What the command line asks for. */
@@ -20,7 +23,9 @@ export interface Configuration {
 }
 
 /** Options that are no section. */
-const OPTIONS = ['help', 'config', 'bash-completion'];
+const OPTIONS = ['help', 'config', 'config-v2', 'bash-completion'];
+/** Go reads the map form only where this is given; we see for ourselves what form a file has. */
+const MAP_FORM = '--config-v2';
 
 /**
  * Reads a command line in Receptor's own style, `--section field=value …`, and the files it names
@@ -45,38 +50,52 @@ export async function parseArguments(args: readonly string[]): Promise<Request> 
     open = undefined;
   };
 
+  const load = async (path: string): Promise<void> => {
+    file ??= path;
+    const loaded = await loadFile(path);
+    for (const item of loaded.items) {
+      if (isRepeated(item.section, items))
+        throw configError(`error loading config file: only one ${item.section} directive is allowed`);
+    }
+    items.push(...loaded.items);
+    warnings.push(...loaded.warnings);
+  };
+
   if (args.length === 0) return { ask: 'help' };
   for (const argument of args) {
     const lower = argument.toLowerCase();
+    if (lower === MAP_FORM) continue;
     if (lower === '-h' || lower === '--help') return { ask: 'help' };
     if (lower === '--bash-completion') return { ask: 'completion' };
-    if (lower === '--config-v2')
-      throw configError(
-        'the map form of the configuration ("version: 2", --config-v2) is not implemented yet; ' +
-          'give a file in list form with --config',
-      );
     if (argument.startsWith('-')) {
       close();
       const name = lower.replace(/^--?/, '');
       if (name === 'config' || name === 'c') expectsFile = true;
+      else if (name.startsWith('config=')) await load(argument.slice(argument.indexOf('=') + 1));
       else open = { builder: openSection(name, items), typed: argument };
     } else if (expectsFile) {
       expectsFile = false;
-      file ??= argument;
-      const loaded = await loadListFile(argument);
-      for (const item of loaded.items) {
-        if (isRepeated(item.section, items))
-          throw configError(`error loading config file: only one ${item.section} directive is allowed`);
-      }
-      items.push(...loaded.items);
-      warnings.push(...loaded.warnings);
+      await load(argument);
     } else {
       if (!open) throw configError('parameter specified before command');
       setParameter(open.builder, argument);
     }
   }
   close();
+  if (file === undefined && args.some((argument) => argument.toLowerCase() === MAP_FORM))
+    await load(await defaultFile());
   return completed(items, warnings, file);
+}
+
+/** Where the map form is looked for when no file is named. */
+async function defaultFile(): Promise<string> {
+  const path = join(homedir(), 'receptor.yaml');
+  try {
+    await access(path);
+    return path;
+  } catch (error) {
+    throw configError(`Could not locate config file (default is ${path})`, error);
+  }
 }
 
 const isRepeated = (name: string, items: readonly ConfigItem[]): boolean =>

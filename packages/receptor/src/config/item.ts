@@ -55,9 +55,9 @@ export class ItemBuilder {
   }
 
   /** What is missing, as `required parameter missing: port`. */
-  missing(): string | undefined {
+  missing(form: 'list' | 'map' = 'list'): string | undefined {
     const names = Object.entries(this.section.fields)
-      .filter(([name, field]) => field.required && !this.#values.has(name))
+      .filter(([name, { required }]) => (required === true || required === form) && !this.#values.has(name))
       .map(([name]) => name);
     if (names.length === 0) return undefined;
     return `required parameter${names.length > 1 ? 's' : ''} missing: ${names.join(', ')}`;

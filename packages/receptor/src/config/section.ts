@@ -27,7 +27,8 @@ export interface FieldOptions {
   readonly note?: string;
   /** The default, as one would type it. */
   readonly default?: string;
-  readonly required?: true;
+  /** `list`: only in the list form and on the command line, where it may be empty. */
+  readonly required?: true | 'list';
   /** A value without `name=` is for this field; so is a string in place of the section's map. */
   readonly bare?: true;
   /** The Go daemon does not have it. */
@@ -82,6 +83,8 @@ export interface Section<N extends string = string, F extends Fields = Fields> {
   readonly single?: true;
   /** Is added at the end, without fields, where it is missing. */
   readonly implicit?: true;
+  /** Its key in the map form, where that is not the name with an `s`. */
+  readonly plural?: string;
   /** Must be the only section. */
   readonly exclusive?: true;
   /**

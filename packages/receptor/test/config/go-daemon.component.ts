@@ -79,6 +79,14 @@ const MORE: readonly Case[] = [
   { args: ['-c', 'c.yml', '-c', 'd.yml'], files: { 'c.yml': '- node: foo\n', 'd.yml': '- local-only\n' } },
   file('- node: foo\n- local-only\n---\n- bogus\n'),
   file('# nothing\n'),
+  ...[
+    'node: {id: foo}\nlocal-only: {local: true}\n',
+    'version: 2\nnode:\n  id: foo\ntcp-listeners:\n  - port: 0\n',
+    'node: {id: foo}\ntcp-peers: {address: "localhost:1"}\nunknown: x\n',
+    'NODE: {ID: foo}\nLocal-Only: {LOCAL: true}\nlog-level: {level: debug}\n',
+    'node: {id: foo}\nlocal-only: {local: true}\nwork-commands: [{workType: a, command: b}]\n',
+    'node: {id: foo}\nlocal-only: {local: true}\ntls-clients: [{name: a}]\n',
+  ].map((text) => ({ args: ['--config-v2', '--config', 'c.yml'], files: { 'c.yml': text } })),
   file('foo'),
   file('5'),
   file('{}'),
@@ -203,6 +211,11 @@ describe.skipIf(go === undefined)(
           return;
         }
         if (/^Error: the section '[a-z-]+' is not implemented yet/.test(own.says)) return;
+        // The map form, which Go reads after --config-v2 only.
+        if (theirs.says.includes('cannot unmarshal !!map into []interface {}')) {
+          expect(own.says).not.toContain('unmarshal');
+          return;
+        }
         // A crash is no behaviour to keep.
         expect(own.exit).toBe(theirs.exit === 2 ? 1 : theirs.exit);
         if (theirs.exit === 1 && theirs.says.startsWith('Error: '))

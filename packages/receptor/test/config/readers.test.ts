@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseArguments } from '../../src/config/arguments.js';
 import { checkItems } from '../../src/config/item.js';
+import { mapKey } from '../../src/config/map-form.js';
 import { SECTIONS } from '../../src/config/sections/index.js';
 
 let directory: string;
@@ -182,7 +183,7 @@ function valuesOf(label: string): fc.Arbitrary<unknown> {
   }
 }
 
-it('the file and the command line say the same in their two ways', async () => {
+it('both forms of a file and the command line say the same, each in its way', async () => {
   const sections = fc.uniqueArray(meant, { selector: ({ name }) => name, maxLength: 4, minLength: 1 });
   await fc.assert(
     fc.asyncProperty(sections, async (items) => {
@@ -194,9 +195,21 @@ it('the file and the command line say the same in their two ways', async () => {
         ),
       ]);
       const [fromFile, fromArguments] = [await parseArguments(['-c', file]), await parseArguments(args)];
+      const keys = items.map(({ name, fields }) => {
+        const section = SECTIONS.find((each) => each.name === name);
+        if (!section) throw new Error(name);
+        return [mapKey(section), section.single ? fields : [fields]];
+      });
+      writeFileSync(file, JSON.stringify({ version: 2, ...Object.fromEntries(keys) }));
+      const fromMap = await parseArguments(['-c', file]);
       const plain = (request: typeof fromFile) =>
         request.ask === 'run' && request.items.map(({ section, settings }) => ({ section, settings }));
       expect(plain(fromArguments)).toEqual(plain(fromFile));
+      // `local-only` is the one that can be said not to be meant, in the map form.
+      const meant = (plain(fromFile) || []).filter(
+        (item) => !(items.find(({ name }) => name === item.section)?.fields.local === false),
+      );
+      expect(plain(fromMap)).toEqual(meant);
       expect(plain(fromFile)).toHaveLength(
         items.length + (items.some(({ name }) => name === 'node') ? 0 : 1),
       );

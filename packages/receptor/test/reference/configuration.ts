@@ -1,6 +1,7 @@
+import { mapKey } from '../../src/config/map-form.js';
 import type { Field, Section } from '../../src/config/section.js';
 import { GROUPS, PHASES } from '../../src/config/section.js';
-import { NOT_IMPLEMENTED, SECTIONS } from '../../src/config/sections/index.js';
+import { NOT_IMPLEMENTED, SECTIONS, type SectionName } from '../../src/config/sections/index.js';
 import { GENERATED, sentence, table } from './markdown.js';
 
 /** The headings of the page; those of `--help` are sentences for a terminal. */
@@ -58,6 +59,24 @@ The daemon reads its configuration from a file, from its command line, or from b
 
     receptor --config foo.yml
 
+or, in the map form, a YAML map. There a section that can be there once has its own name, and any other stands in a list under its
+plural. Which form a file has is seen from the file; \`--config-v2\`, which the Go daemon needs for a map, is accepted and changes nothing, but
+that \`~/receptor.yaml\` is read when no file is named.
+
+\`\`\`yaml
+version: 2
+node:
+  id: foo
+log-level:
+  level: debug
+tcp-listeners:
+  - port: 2222
+    cost: 1.5
+\`\`\`
+
+A section or key that is not known is refused in a list. In a map it is passed over, as the Go daemon does, with a warning in the
+log; all defaults, and what is required, are as in a list, where the Go daemon leaves some out.
+
 On the command line, a section is an option and its keys follow it:
 
     receptor --node id=foo --log-level debug --tcp-listener port=2222 cost=1.5
@@ -98,12 +117,18 @@ export function configurationPage(): string {
   return `${parts.join('\n')}`;
 }
 
-function sectionText(section: Section): string {
+function sectionText(section: Section<SectionName>): string {
   const fields = Object.entries(section.fields);
   const rows = fields.map(([name, field]) => [
     `\`${name}\``,
     typeName(field),
-    field.required ? '*required*' : field.default === undefined ? '' : `\`${field.default}\``,
+    field.required === 'list'
+      ? '*required*, may be empty'
+      : field.required
+        ? '*required*'
+        : field.default === undefined
+          ? ''
+          : `\`${field.default}\``,
     meaning(field),
   ]);
   const arguments_ = fields.map(([name, { required, kind }]) =>
@@ -111,12 +136,13 @@ function sectionText(section: Section): string {
   );
   const phases = PHASES.filter((phase) => section.checks?.[phase]);
   const remarks = [
-    NOT_IMPLEMENTED.has(section.name as never)
+    NOT_IMPLEMENTED.has(section.name)
       ? '**Not available yet**: it is read and checked, and then refused.'
       : '',
     section.single ? 'May be there once.' : '',
     section.implicit ? 'Where it is missing it is added, with its defaults.' : '',
     section.exclusive ? 'Must be the only section.' : '',
+    section.name === 'version' ? '' : `In the map form: \`${mapKey(section)}\`.`,
     phases.length > 0 ? `Checked in the phase ${phases.map((phase) => `*${phase}*`).join(' and ')}.` : '',
   ].filter(Boolean);
   return [

@@ -7,6 +7,7 @@ const notafter = string('Expiration (NotAfter) date/time, in RFC3339 format');
 
 export const certInit = defineSection({
   name: 'cert-init',
+  plural: 'cert-init',
   group: 'certificates',
   help: 'Initialize PKI CA',
   exclusive: true,

@@ -22,6 +22,7 @@ export const commandService = defineSection({
 
 export const ipRouter = defineSection({
   name: 'ip-router',
+  plural: 'iprouters',
   group: 'services',
   help: 'Run an IP router using a tun interface',
   fields: {

@@ -35,8 +35,8 @@ export const tlsClient = defineSection({
   help: 'Define a TLS client configuration',
   fields: {
     name: string('Name of this TLS client configuration', { required: true }),
-    cert: string('Client certificate filename', { required: true }),
-    key: string('Client private key filename', { required: true }),
+    cert: string('Client certificate filename', { required: 'list' }),
+    key: string('Client private key filename', { required: 'list' }),
     rootcas: string('Root CA bundle to use instead of system trust'),
     insecureskipverify: bool('Accept any server cert', { default: 'false' }),
     pinnedservercert: stringList('Pinned fingerprint of required server certificate', {

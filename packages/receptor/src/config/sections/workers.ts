@@ -45,6 +45,7 @@ export const workCommand = defineSection({
 
 export const workKubernetes = defineSection({
   name: 'work-kubernetes',
+  plural: 'work-kubernetes',
   group: 'workers',
   help: 'Run a worker using Kubernetes',
   fields: {
@@ -85,6 +86,7 @@ export const workKubernetes = defineSection({
 
 export const workPython = defineSection({
   name: 'work-python',
+  plural: 'work-python',
   group: 'workers',
   help:
     'Run a worker using a Python plugin\n[DEPRECATION WARNING] This option is not currently being used. ' +

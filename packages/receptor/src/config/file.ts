@@ -1,0 +1,71 @@
+import { readFile } from 'node:fs/promises';
+import { ReceptorError } from '@receptor/protocol';
+import { describeFileError } from './file-error.js';
+import { type ConfigItem, configError, describePosition } from './item.js';
+import { readListItems } from './list-form.js';
+import { readMapItems } from './map-form.js';
+import type { Raw } from './raw.js';
+
+/** What a configuration file holds. */
+export interface LoadedFile {
+  readonly items: readonly ConfigItem[];
+  /** Oddities that are no errors; each is one line for the log. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads a configuration file, whichever of the two forms it has (reference: config, 3 and 4).
+ * @throws ReceptorError `RECEPTOR_CONFIG_INVALID`, with the message of the Go daemon and the place in the file
+ */
+export async function loadFile(path: string): Promise<LoadedFile> {
+  try {
+    return await load(path);
+  } catch (error) {
+    if (error instanceof ReceptorError)
+      throw configError(`error loading config file: ${error.message}`, error.cause);
+    throw error;
+  }
+}
+
+async function load(path: string): Promise<LoadedFile> {
+  const source = await readText(path);
+  // The YAML parser takes a third of the time to start, and a daemon that is all arguments does without it.
+  const { readYaml, tagOf, YamlError } = await import('./yaml.js');
+  try {
+    const { value, warnings } = readYaml(source, path);
+    switch (value.type) {
+      case 'null':
+        return { items: [], warnings };
+      case 'list':
+        return { items: readListItems(value.items), warnings };
+      case 'map': {
+        const { items, warnings: more } = readMapItems(value.entries);
+        return { items, warnings: [...warnings, ...more] };
+      }
+      default:
+        throw neitherForm(value, tagOf(value));
+    }
+  } catch (error) {
+    if (error instanceof YamlError) throw configError(error.message + describePosition(error.at), error);
+    throw error;
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw configError(describeFileError(path, error), error);
+  }
+}
+
+function neitherForm(value: Raw, tag: string): ReceptorError {
+  const at = value.at ?? {};
+  const shown = 'value' in value ? ` \`${abbreviate(String(value.value))}\`` : '';
+  return configError(
+    `yaml: unmarshal errors:\n  line ${at.line ?? 1}: cannot unmarshal !!${tag}${shown} into []interface {}` +
+      describePosition(at),
+  );
+}
+
+const abbreviate = (value: string): string => (value.length > 10 ? `${value.slice(0, 7)}...` : value);

@@ -1,0 +1,86 @@
+import { hint } from './hint.js';
+import { type ConfigItem, configError, describePosition } from './item.js';
+import type { Position, Raw } from './raw.js';
+import type { Section } from './section.js';
+import { readContent } from './section-content.js';
+import { SECTIONS, type SectionName } from './sections/index.js';
+
+/** The key of a section: its own name where there can be one only, otherwise the plural. */
+export const mapKey = ({ name, single, plural }: Section<SectionName>): string =>
+  single ? name : (plural ?? `${name}s`);
+
+/**
+ * Reads a file that is a map, `version: 2` (reference: config, 4). What it has and we do not know is passed over, as the
+ * Go daemon does, but not in silence.
+ * @throws ReceptorError `RECEPTOR_CONFIG_INVALID`
+ */
+export function readMapItems(entries: readonly (readonly [Raw, Raw])[]): {
+  readonly items: ConfigItem[];
+  readonly warnings: string[];
+} {
+  const sections = new Map(
+    SECTIONS.filter(({ name }) => name !== 'version').map((section) => [mapKey(section), section]),
+  );
+  const items: ConfigItem[] = [];
+  const warnings: string[] = [];
+  const ignored = (message: string) => warnings.push(`${message}; ignored`);
+  for (const [key, value] of entries) {
+    const at = key.at ?? {};
+    const name = key.type === 'string' ? key.value.toLowerCase() : '';
+    const section = sections.get(name);
+    if (name === 'version') checkVersion(value, at);
+    else if (section) items.push(...readSections(section, value, at, ignored));
+    else
+      ignored(
+        `unknown key ${'value' in key ? key.value : key.type}${describePosition(at)}${hint(name, sections.keys())}`,
+      );
+  }
+  return { items, warnings };
+}
+
+function checkVersion(value: Raw, at: Position): void {
+  if (value.type === 'int' && value.value === 2n) return;
+  const shown = 'value' in value ? String(value.value) : value.type;
+  throw configError(
+    `version ${shown} of the configuration is not known; the map form is version 2${describePosition(at)}`,
+  );
+}
+
+/** The items of a key: of a list one each, of anything else one. */
+function readSections(
+  section: Section<SectionName>,
+  value: Raw,
+  at: Position,
+  unknownField: (message: string) => void,
+): ConfigItem[] {
+  if (section.single) return isMeant(section, value) ? [readItem(section, value, at, unknownField)] : [];
+  if (value.type === 'null') return [];
+  const contents = value.type === 'list' ? value.items : [value];
+  return contents.map((content) => readItem(section, content, content.at ?? at, unknownField));
+}
+
+/** Whether a section is there: with nothing under its key it is not, but for `local-only`, which needs nothing. */
+function isMeant(section: Section<SectionName>, value: Raw): boolean {
+  if (section.name !== 'local-only') return value.type !== 'null';
+  const local =
+    value.type === 'map' ? value.entries.find(([key]) => 'value' in key && key.value === 'local') : undefined;
+  return local === undefined || local[1].type !== 'bool' || local[1].value;
+}
+
+function readItem(
+  section: Section<SectionName>,
+  content: Raw,
+  at: Position,
+  unknownField: (message: string) => void,
+): ConfigItem {
+  const builder = readContent(section, withoutNulls(content), at, unknownField);
+  const missing = builder.missing('map');
+  if (missing !== undefined) throw configError(`error in ${section.name}: ${missing}${describePosition(at)}`);
+  return builder.build();
+}
+
+/** A field with nothing behind its colon is as good as none in this form. */
+const withoutNulls = (content: Raw): Raw =>
+  content.type === 'map'
+    ? { ...content, entries: content.entries.filter(([, value]) => value.type !== 'null') }
+    : content;
