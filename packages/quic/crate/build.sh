@@ -36,6 +36,8 @@ cargo fetch --quiet --locked --target "$target"
 crates=$(dirname "$(cargo metadata --format-version 1 --locked --offline --filter-platform "$target" |
   grep -o '"[^"]*/quinn-proto-[^"/]*/Cargo.toml"' | head -1 | tr -d '"')")
 crates=$(dirname "$crates")
+# The crate's own test: packet protection against the RFC's vectors.
+[ "${1:-}" != --check ] || CARGO_PROFILE_TEST_OPT_LEVEL=1 cargo test --quiet --locked
 export RUSTFLAGS="-C target-feature=+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoint
   -C link-arg=--export=__wasm_call_ctors -C link-arg=--strip-all
   --remap-path-prefix=$crates=crates --remap-path-prefix=$place=quic"

@@ -54,6 +54,18 @@ const BATCH = 40;
 /** Bytes of an event: its kind and two numbers. */
 const EVENT = 17;
 
+/** Reads the event of a loss; `refusal` is why this side refused the peer's certificate, if it did. */
+export function readLoss(
+  event: Buffer,
+  handshaking: boolean,
+  refusal?: Error,
+): { error: QuicError; length: number } {
+  const length = EVENT + 4 + event.readUInt32LE(EVENT);
+  const reason = event.subarray(EVENT + 4, length).toString();
+  const error = connectionLost(event.readDoubleLE(1), event.readDoubleLE(9), reason, handshaking, refusal);
+  return { error, length };
+}
+
 type Body<T> = (module: Exports, connection: number, engine: Engine) => T;
 
 /** Moves a connection of the engine along: tells its events, sends its datagrams, keeps its timer. */
@@ -182,11 +194,9 @@ export class Driver implements EngineConnection {
       const first = bytes.readDoubleLE(at + 1);
       const second = bytes.readDoubleLE(at + 9);
       if (kind === KIND.lost) {
-        const start = at + EVENT + 4;
-        const end = start + bytes.readUInt32LE(at + EVENT);
-        const reason = bytes.subarray(start, end).toString();
-        this.end(connectionLost(first, second, reason, !this.#connected, this.#refusal));
-        at = end - EVENT;
+        const { error, length } = readLoss(bytes.subarray(at), !this.#connected, this.#refusal);
+        this.end(error);
+        at += length - EVENT;
       } else {
         this.#dispatch(kind, first, second);
       }

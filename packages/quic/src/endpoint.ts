@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { type Clock, systemClock } from './clock.js';
 import { QuicConnection } from './connection.js';
-import { Driver, type DriverEndpoint } from './driver.js';
+import { Driver, type DriverEndpoint, readLoss } from './driver.js';
 import { type Engine, type EngineUser, engine } from './engine.js';
 import { aborted, QuicError } from './errors.js';
 import {
@@ -146,14 +146,17 @@ export class QuicEndpoint {
     const engine = this.#attach();
     const peer = this.#peer(source);
     const accept = this.#listening && this.#drivers.size < this.#maxConnections && engine.roomy;
-    const { response, result } = engine.call((module) => {
+    const { result, response, failure } = engine.call((module) => {
       engine.input(datagram);
       const result = module.endpoint_receive(this.#id, peer.number, accept ? 1 : 0, this.#clock.now());
-      const response = result === RESPONSE ? engine.output(module.output_length()) : undefined;
-      return { result, response };
+      const flag = (bit: number) => result >= 0 && (result & bit) !== 0;
+      const response = flag(RESPONSE) ? Buffer.from(engine.output(module.output_length())) : undefined;
+      const failure = flag(FAILED) ? Buffer.from(engine.output(module.endpoint_failure())) : undefined;
+      return { result, response, failure };
     });
     if (response) this.#emit(response, response.length, source);
-    if (result >= 0 && result !== RESPONSE) {
+    if (failure) this.#listening?.options.onFailure?.(readLoss(failure, true).error, source);
+    if (result >= 0 && !response && !failure) {
       if (result & NEW) this.#accept(engine, result & ~NEW, source);
       else {
         const driver = this.#drivers.get(result);
@@ -420,6 +423,7 @@ export class QuicEndpoint {
 /** Results of `endpoint_receive`; see crate/src/endpoint.rs. */
 const NEW = 1 << 28;
 const RESPONSE = 1 << 29;
+const FAILED = 1 << 27;
 
 const CONNECTION_ID_LENGTH = 8;
 

@@ -101,6 +101,31 @@ const TRANSPORT_CODES: Record<number, string> = {
   16: 'NO_VIABLE_PATH',
 };
 
+/** What quic-go says of an alert that came without a reason. */
+const ALERTS: Record<number, string> = {
+  10: 'unexpected message',
+  20: 'bad record MAC',
+  40: 'handshake failure',
+  42: 'bad certificate',
+  43: 'unsupported certificate',
+  44: 'revoked certificate',
+  45: 'expired certificate',
+  46: 'unknown certificate',
+  47: 'illegal parameter',
+  48: 'unknown certificate authority',
+  49: 'access denied',
+  50: 'error decoding message',
+  51: 'error decrypting message',
+  70: 'protocol version not supported',
+  71: 'insufficient security level',
+  80: 'internal error',
+  109: 'missing extension',
+  110: 'unsupported extension',
+  112: 'unrecognized name',
+  116: 'certificate required',
+  120: 'no application protocol',
+};
+
 /** The kinds of loss that the engine tells; see `put_loss` in crate/src/connection.rs. */
 const LOSS = { application: 1, remote: 2, local: 3, timeout: 4, reset: 5, version: 6 } as const;
 
@@ -136,9 +161,11 @@ export function connectionLost(
 }
 
 function transportError(side: 'local' | 'remote', code: number, reason: string, refusal?: Error): QuicError {
-  const text = side === 'local' && refusal ? refusal.message : reason;
+  const tls = code >= 0x100 && code < 0x200;
+  const alert = tls ? ALERTS[code - 0x100] : undefined;
+  const text = (side === 'local' && refusal?.message) || reason || (alert ? `tls: ${alert}` : '');
   const tail = text === '' ? '' : `: ${text}`;
-  if (code >= 0x100 && code < 0x200) {
+  if (tls) {
     return new QuicError('QUIC_TLS', `CRYPTO_ERROR 0x${code.toString(16)} (${side})${tail}`, {
       transportCode: code,
       alert: code - 0x100,

@@ -131,7 +131,9 @@ export class QuicStream extends Duplex {
     if (!this.#lost) {
       this.#driver.change((module, connection) => {
         if (!this.#readEnded) module.stream_stop(connection, this.id, this.abortCode);
-        if (!this.#writeEnded) module.stream_reset(connection, this.id, this.abortCode);
+        // What was ended in good order is still delivered.
+        if (!this.#writeEnded && (error || !this.#finishing))
+          module.stream_reset(connection, this.id, this.abortCode);
       });
     }
     this.#readEnded = true;
@@ -243,7 +245,7 @@ export class QuicStream extends Duplex {
       callback(this.#stopped);
       return;
     }
-    let rest = chunks;
+    let rest = chunks.filter((chunk) => chunk.length > 0);
     while (rest.length > 0) {
       const [now, later] = split(rest, CHUNK);
       const result = this.#lost
@@ -259,9 +261,9 @@ export class QuicStream extends Duplex {
       const written = Math.max(result ?? 0, 0);
       this.#bytesWritten += written;
       if (written > 0) this.#driver.touch();
-      const [, unsent] = split(now, written);
-      rest = unsent.length > 0 ? [...unsent, ...later] : later;
-      if (unsent.length > 0) {
+      rest = [...split(now, written)[1], ...later];
+      // Only after it has taken nothing does the engine tell when there is room.
+      if (written === 0) {
         this.#pending = { chunks: rest, callback };
         if (this.#lost) this.#resolve();
         return;

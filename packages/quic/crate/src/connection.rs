@@ -50,7 +50,7 @@ pub fn varint(code: f64) -> VarInt {
     VarInt::from_u64(code as u64).unwrap_or(VarInt::MAX)
 }
 
-fn put_loss(output: &mut Vec<u8>, error: &ConnectionError) {
+pub fn put_loss(output: &mut Vec<u8>, error: &ConnectionError) {
     let (loss, code, reason) = match error {
         ConnectionError::ApplicationClosed(close) => {
             (1.0, close.error_code.into_inner(), String::from_utf8_lossy(&close.reason).into_owned())

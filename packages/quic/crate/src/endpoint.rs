@@ -1,6 +1,6 @@
 //! Endpoints: where datagrams come in, and connections begin.
 
-use crate::connection::Connection;
+use crate::connection::{Connection, put_loss};
 use crate::settings::Reader;
 use crate::{Engine, GONE, NOTHING, tls, with};
 use bytes::BytesMut;
@@ -22,6 +22,8 @@ pub struct Endpoint {
 const NEW: i32 = 1 << 28;
 /// The result of `endpoint_receive` when `output` holds a datagram to be sent back to the source.
 const RESPONSE: i32 = 1 << 29;
+/// Added to it when a new connection failed at once; `endpoint_failure` tells why.
+const FAILED: i32 = 1 << 27;
 
 /// A peer's number as the address that quinn-proto wants.
 fn address(number: u32) -> SocketAddr {
@@ -136,10 +138,23 @@ pub extern "C" fn endpoint_receive(id: usize, peer: u32, accept: u32, now: f64) 
                 }
                 match endpoint.proto.accept(incoming, now, &mut engine.output, None) {
                     Ok((handle, proto)) => add(engine, id, handle, proto) | NEW,
-                    Err(error) if error.response.is_some() => RESPONSE,
-                    Err(_) => NOTHING,
+                    Err(error) => {
+                        engine.failure.clear();
+                        put_loss(&mut engine.failure, &error.cause);
+                        if error.response.is_some() { RESPONSE | FAILED } else { FAILED }
+                    }
                 }
             }
         }
+    })
+}
+
+/// Writes why the last new connection failed into `output`, as an event.
+#[unsafe(no_mangle)]
+pub extern "C" fn endpoint_failure() -> i32 {
+    with(|engine| {
+        engine.output.clear();
+        engine.output.extend_from_slice(&engine.failure);
+        engine.output.len() as i32
     })
 }

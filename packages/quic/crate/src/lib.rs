@@ -4,6 +4,7 @@
 //! milliseconds of the host's clock, addresses are numbers that the host gives to its peers, stream IDs and error
 //! codes are whole numbers in an f64. A negative result says why there is none; see the constants.
 
+mod congestion;
 mod connection;
 mod endpoint;
 mod memory;
@@ -35,6 +36,8 @@ pub struct Engine {
     segment: usize,
     /// The code of the last reset or stop that was reported.
     code: f64,
+    /// Why the last incoming connection failed at once.
+    failure: Vec<u8>,
     endpoints: Slab<endpoint::Endpoint>,
     connections: Slab<connection::Connection>,
 }
@@ -48,6 +51,7 @@ impl Engine {
             output: Vec::new(),
             segment: 0,
             code: 0.0,
+            failure: Vec::new(),
             endpoints: Slab::new(),
             connections: Slab::new(),
         }

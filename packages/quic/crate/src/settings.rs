@@ -1,5 +1,6 @@
 //! What the host says when it makes an endpoint, listens or connects: little-endian words, and byte strings with their length before them.
 
+use crate::congestion::Factory;
 use quinn_proto::congestion::CubicConfig;
 use quinn_proto::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 use std::sync::Arc;
@@ -57,7 +58,7 @@ impl<'a> Reader<'a> {
         transport.max_concurrent_uni_streams(VarInt::from_u32(0));
         let mut congestion = CubicConfig::default();
         congestion.initial_window(self.word().into());
-        transport.congestion_controller_factory(Arc::new(congestion));
+        transport.congestion_controller_factory(Arc::new(Factory(Arc::new(congestion))));
         let ack_threshold = self.word();
         if ack_threshold > 0 {
             let mut frequency = AckFrequencyConfig::default();

@@ -317,3 +317,55 @@ pub fn client(reader: &mut Reader<'_>) -> Result<(QuicClientConfig, String), Str
     let config = QuicClientConfig::with_initial(Arc::new(config), initial()).map_err(|error| error.to_string())?;
     Ok((config, name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::crypto::cipher::{AeadKey, Iv};
+
+    // The host's callbacks, which a test outside WebAssembly has not.
+    #[unsafe(no_mangle)]
+    extern "C" fn verify_chain(_: usize, _: *const u8, _: usize) -> u32 {
+        unreachable!()
+    }
+    #[unsafe(no_mangle)]
+    extern "C" fn verify_signature(
+        _: u32,
+        _: *const u8,
+        _: usize,
+        _: *const u8,
+        _: usize,
+        _: *const u8,
+        _: usize,
+    ) -> u32 {
+        unreachable!()
+    }
+    #[unsafe(no_mangle)]
+    extern "C" fn sign(_: u32, _: u32, _: *const u8, _: usize, _: *mut u8, _: usize) -> i32 {
+        unreachable!()
+    }
+
+    fn bytes<const N: usize>(hex: &str) -> [u8; N] {
+        std::array::from_fn(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).expect("hexadecimal"))
+    }
+
+    /// RFC 9001, appendix A.5.
+    #[test]
+    fn protects_a_short_header_packet_with_chacha20_as_the_rfc_does() {
+        let suite = provider().cipher_suites[0].tls13().and_then(|suite| suite.quic_suite()).expect("a suite");
+        let key = AeadKey::from(bytes("c6d98ff3441c3fe1b2182094f69caa2ed4b716b65488960a7a984979fb23e1c8"));
+        let iv = Iv::from(bytes::<12>("e0459b3474bdd0e44a41c144"));
+        let hp = AeadKey::from(bytes("25a282b9e82f06f21f488917a4fc8f1b73573685608597d0efcb076b0ab7a7a4"));
+        let mut packet = bytes::<5>("4200bff401").to_vec();
+        let (header, payload) = packet.split_at_mut(4);
+        let packet_key = suite.quic.packet_key(key, iv);
+        let tag = packet_key.encrypt_in_place(654_360_564, header, payload).expect("encrypts");
+        packet.extend_from_slice(tag.as_ref());
+        assert_eq!(packet[4..], bytes::<17>("655e5cd55c41f69080575d7999c25a5bfb"));
+        let sample = packet[5..21].to_vec();
+        let (first, rest) = packet.split_at_mut(1);
+        let header_key = suite.quic.header_protection_key(hp);
+        header_key.encrypt_in_place(&sample, &mut first[0], &mut rest[..3]).expect("encrypts");
+        assert_eq!(packet[..], bytes::<21>("4cfe4189655e5cd55c41f69080575d7999c25a5bfb"));
+    }
+}

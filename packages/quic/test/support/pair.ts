@@ -4,52 +4,54 @@ import {
   type QuicConnection,
   QuicEndpoint,
   type QuicEndpointOptions,
+  type QuicError,
   type QuicIdentity,
+  type QuicStream,
 } from '../../src/index.js';
 
 export const PROTOCOLS = ['netceptor'];
 
-/** Two endpoints that hand each other their datagrams, after the current job as a network would. */
+type End = 'client' | 'server';
+
+/** Two endpoints that know each other by these names. */
 export interface Pair {
   client: QuicEndpoint;
   server: QuicEndpoint;
   close(): void;
 }
 
-export type Filter = (datagram: Buffer, to: 'client' | 'server') => Buffer | undefined;
+/** What carries a datagram; calls `receive` of the other end when and if it likes. */
+export type Carrier = (datagram: Buffer, to: End, from: End) => void;
 
-export function pair(
-  filter: Filter = (datagram) => datagram,
-  options: Partial<QuicEndpointOptions> & { server?: Partial<QuicEndpointOptions> } = {},
-): Pair {
-  const deliver = (to: 'client' | 'server', from: string) => (datagrams: Buffer[]) => {
-    setImmediate(() => {
-      for (const datagram of datagrams) {
-        const passed = filter(datagram, to);
-        if (passed) ends[to].receive(passed, from);
-      }
-    });
+/** Two endpoints; without a carrier, each gets the other's datagrams in the next turn. */
+export function pair(carry?: Carrier, options: Partial<QuicEndpointOptions> = {}): Pair {
+  const deliver = (to: End, from: End) => (datagrams: Buffer[]) => {
+    if (carry) for (const datagram of datagrams) carry(datagram, to, from);
+    else setImmediate(() => datagrams.forEach((datagram) => void ends[to].receive(datagram, from)));
   };
-  const { server, ...both } = options;
   const ends = {
-    client: new QuicEndpoint({ send: deliver('server', 'client'), ...both }),
-    server: new QuicEndpoint({ send: deliver('client', 'server'), ...both, ...server }),
-  };
-  return {
-    ...ends,
+    client: new QuicEndpoint({ send: deliver('server', 'client'), ...options }),
+    server: new QuicEndpoint({ send: deliver('client', 'server'), ...options }),
     close: () => {
       ends.client.close();
       ends.server.close();
     },
   };
+  return ends;
 }
 
-/** Listens with an identity, and connects; gives both sides. */
-export async function connected(
-  { client, server }: Pair,
-  identity: QuicIdentity,
-  options: { connect?: Partial<ConnectOptions>; listen?: Partial<ListenOptions> } = {},
-): Promise<{ dialled: QuicConnection; accepted: QuicConnection }> {
+export interface Connected {
+  dialled: QuicConnection;
+  accepted: QuicConnection;
+}
+
+export interface Options {
+  connect?: Partial<ConnectOptions>;
+  listen?: Partial<ListenOptions>;
+}
+
+/** Connects; tells what became of it on either side. */
+export async function attempt({ client, server }: Pair, identity: QuicIdentity, options: Options = {}) {
   const accepted = new Promise<QuicConnection>((resolve, reject) => {
     server.listen({
       protocols: PROTOCOLS,
@@ -64,9 +66,37 @@ export async function connected(
     verifyPeer: () => {},
     ...options.connect,
   });
-  // Both are looked at, so that none rejects unseen.
-  const [outcome] = await Promise.all([Promise.allSettled([dialled, accepted])]);
-  const failed = outcome.find((result) => result.status === 'rejected');
-  if (failed) throw failed.reason;
+  return { dialled, accepted };
+}
+
+/** Connects; gives both sides. */
+export async function connected(
+  both: Pair,
+  identity: QuicIdentity,
+  options: Options = {},
+): Promise<Connected> {
+  const { dialled, accepted } = await attempt(both, identity, options);
+  accepted.catch(() => {});
   return { dialled: await dialled, accepted: await accepted };
+}
+
+/** The error with which a promise rejects. */
+export async function failure(promise: Promise<unknown>): Promise<QuicError> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as QuicError;
+  }
+  throw new Error('it did not fail');
+}
+
+/** A stream, from its opener and from its acceptor. The first byte is taken away. */
+export async function stream({ dialled, accepted }: Connected): Promise<[QuicStream, QuicStream]> {
+  const opened = await dialled.openStream();
+  opened.write('\0');
+  const incoming = await accepted.acceptStream();
+  for (let first: unknown = null; first === null; first = incoming.read(1)) {
+    if (incoming.readableLength === 0) await new Promise((resolve) => incoming.once('readable', resolve));
+  }
+  return [opened, incoming];
 }
