@@ -12,7 +12,7 @@ export function steps(name: string): Step[] {
 }
 
 /** A file of captured dialogues. */
-export function vector(name: string): Record<string, unknown> {
+function vector(name: string): Record<string, unknown> {
   return JSON.parse(readFileSync(new URL(`vectors/${name}.json`, import.meta.url), 'utf8'));
 }
 

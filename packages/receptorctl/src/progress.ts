@@ -12,7 +12,7 @@ function size(bytes: number): string {
 }
 
 /** How far `done` of `total` bytes is, in one line; without a total, how much there was. */
-export function progressLine(done: number, total: number | undefined): string {
+function progressLine(done: number, total: number | undefined): string {
   if (!total) return `Sending payload: ${size(done)}`;
   // A file may grow while it is read.
   const share = Math.min(1, done / total);

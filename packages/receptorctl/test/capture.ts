@@ -1,4 +1,4 @@
-import { PassThrough, Readable, Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { run } from '../src/run.js';
 
 /** What a run of the program left behind. */
@@ -40,9 +40,4 @@ export async function runCaptured(
   const input = typeof stdin === 'string' ? Readable.from(stdin === '' ? [] : [Buffer.from(stdin)]) : stdin;
   const exit = await run(args, { stdin: input, stdout, stderr }, env, signal);
   return { exit, stdout: stdout.text(), stderr: stderr.text() };
-}
-
-/** An input that a test writes to. */
-export function openInput(): PassThrough {
-  return new PassThrough();
 }

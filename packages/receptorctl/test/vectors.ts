@@ -17,8 +17,3 @@ export function capturedRuns(name: string): CapturedRun[] {
   const file = JSON.parse(readFileSync(new URL(`vectors/${name}.json`, import.meta.url), 'utf8'));
   return file.runs;
 }
-
-/** The words after `receptorctl --socket ADDRESS`, or after `receptorctl`. */
-export function wordsOf({ argv }: CapturedRun): string[] {
-  return argv.slice(1);
-}

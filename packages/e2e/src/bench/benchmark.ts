@@ -55,7 +55,7 @@ export async function compare<Subject>(
 }
 
 /** The middle one; of an even number the upper middle one. */
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 

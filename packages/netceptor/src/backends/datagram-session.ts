@@ -1,7 +1,7 @@
 import type { Session, SessionHandlers } from './backend.js';
 
 /** The largest datagram of IPv4. */
-export const MAX_DATAGRAM = 65_507;
+const MAX_DATAGRAM = 65_507;
 
 /** Hands a datagram to the system, which keeps the buffer until it calls back. */
 export type WriteDatagram = (message: Buffer, done: (error: Error | null) => void) => void;

@@ -18,7 +18,7 @@ import {
 } from './state.js';
 
 /** Data messages beyond this backlog are dropped: their senders are made for loss, and other links must not wait. */
-export const DATA_BACKLOG = 4 * 1024 * 1024;
+const DATA_BACKLOG = 4 * 1024 * 1024;
 /** A peer that leaves this much unread is not there any more. */
 const CONTROL_BACKLOG = 16 * 1024 * 1024;
 

@@ -6,7 +6,7 @@ import type { PacketConnection } from './packet-connection.js';
 import { MAX_HOPS } from './packet-layer.js';
 
 /** How long to wait for an answer (reference: mesh, 3.5). */
-export const PING_TIMEOUT = 10_000;
+const PING_TIMEOUT = 10_000;
 
 /** A ping that was lost, or that came before the other side knew the way back, is sent again after this long. */
 const AGAIN = 1000;

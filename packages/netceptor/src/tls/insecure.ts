@@ -2,7 +2,7 @@ import { generateKeyPairSync, type KeyObject, sign, type X509Certificate } from 
 import { writeDer } from './der.js';
 
 /** The name by which both sides know that no TLS was configured (reference: mesh, 5.5). */
-export const INSECURE_NAME = 'netceptor-insecure-common-name';
+const INSECURE_NAME = 'netceptor-insecure-common-name';
 
 /** A certificate and its private key, as QUIC takes them. */
 export interface Identity {

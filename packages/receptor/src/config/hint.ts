@@ -11,7 +11,7 @@ export function hint(typed: string, names: Iterable<string>): string {
 }
 
 /** How many letters have to be changed, added, left out or swapped with a neighbour. */
-export function distance(a: string, b: string): number {
+function distance(a: string, b: string): number {
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

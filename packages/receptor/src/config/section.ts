@@ -64,7 +64,6 @@ export const ruleList = field(ruleListKind);
 
 /** The steps in which a configuration is put in force: each for all sections before the next one begins. */
 export const PHASES = ['init', 'prepare', 'run'] as const;
-export type Phase = (typeof PHASES)[number];
 
 export type Fields = Readonly<Record<string, Field<unknown>>>;
 

@@ -4,7 +4,7 @@ import { errorCode } from '../../error-text.js';
 import { type Child, spawnDetached } from './child.js';
 
 /** The file in a unit's directory in which its runner keeps its record; see {@link RunnerRecord}. */
-export const RUNNER_FILE = 'runner';
+const RUNNER_FILE = 'runner';
 
 /**
  * A few lines of sh are the runner: they outlive the daemon to record how the command ended, and die with nothing.

@@ -49,7 +49,7 @@ export function connectionError(error: NodeJS.ErrnoException, method: string, ur
 }
 
 /** `Retry-After`, in seconds or as a date; the time of this machine may be off, so never more than five minutes. */
-export function retryAfterMs(value: string | undefined, now: number = Date.now()): number | undefined {
+function retryAfterMs(value: string | undefined, now: number = Date.now()): number | undefined {
   if (value === undefined) return undefined;
   const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - now;
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), 300_000);

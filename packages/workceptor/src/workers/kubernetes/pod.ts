@@ -42,7 +42,7 @@ export function labelValue(text: string): string {
 }
 
 /** The labels by which pods of a node's units are known. */
-export function podLabels(nodeId: string, workType: string, unitId: string): Record<string, string> {
+function podLabels(nodeId: string, workType: string, unitId: string): Record<string, string> {
   return {
     [NODE_LABEL]: labelValue(nodeId),
     [WORK_TYPE_LABEL]: labelValue(workType),

@@ -1,2 +1,2 @@
 export { collectOutput } from './collect.js';
-export type { Clock, Gap, OutputOptions, OutputReport, Uncertain } from './types.js';
+export type { Gap, OutputOptions, OutputReport, Uncertain } from './types.js';

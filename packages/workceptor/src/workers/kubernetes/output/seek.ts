@@ -81,7 +81,7 @@ export class Seek {
 }
 
 /** Whether `bytes` are a repetition of something at most half as long. */
-export function isRepetitive(bytes: Buffer): boolean {
+function isRepetitive(bytes: Buffer): boolean {
   const failure = new Uint32Array(bytes.length);
   for (let at = 1, length = 0; at < bytes.length; at++) {
     while (length > 0 && bytes[at] !== bytes[length]) length = failure[length - 1] ?? 0;

@@ -4,7 +4,7 @@ import type { WebSocket } from 'ws';
 import type { Clock } from './types.js';
 
 /** Name of the file that says how far the payload has come, in the unit's directory. */
-export const STDIN_FILE = 'kube-stdin';
+const STDIN_FILE = 'kube-stdin';
 const CHUNK = 32_768;
 /** Bytes given to the socket that are not on their way yet, before the file is read further. */
 const IN_FLIGHT = 512 << 10;

@@ -6,7 +6,7 @@ import { WINDOW } from './merged-output.js';
 import { normalise } from './normalise.js';
 
 /** Name of the file with the checkpoint, in the unit's directory. */
-export const CURSOR_FILE = 'kube-cursor.json';
+const CURSOR_FILE = 'kube-cursor.json';
 const CHUNK = 1 << 16;
 /** Lines of both channels behind the checkpoint; they are held in memory. */
 const LINES_LIMIT = 16 << 20;
