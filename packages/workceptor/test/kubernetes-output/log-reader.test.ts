@@ -88,6 +88,31 @@ describe('LogReader', () => {
     expect(readAll(reader, Buffer.from(`${stamp(40)} later\n`)).toString()).toBe('later\n');
   });
 
+  it('goes on with the next file when the one before was read to its end, and only then', () => {
+    const next = Buffer.from(`${stamp(16)} later\n`);
+    const before = Buffer.from(`${stamp(9)} early\n`);
+    for (const whole of [true, false]) {
+      const reader = new LogReader();
+      reader.begin('fresh');
+      reader.push(before);
+      reader.end(whole);
+      reader.begin('resume');
+      expect(readAll(reader, next)).toHaveLength(0);
+      expect(reader).toMatchObject({ state: 'lost', nextFile: whole });
+      reader.begin('next');
+      expect(readAll(reader, next).toString()).toBe(whole ? 'later\n' : '');
+    }
+  });
+
+  it('does not take a file for the next one that begins long after the end of the last', () => {
+    const reader = new LogReader();
+    reader.begin('fresh');
+    readAll(reader, Buffer.from(`${stamp(0)} early\n`));
+    reader.begin('resume');
+    readAll(reader, Buffer.from(`${stamp(40)} later\n`));
+    expect(reader).toMatchObject({ state: 'lost', nextFile: false });
+  });
+
   it('does not take a stream that was cut too early for a loss', () => {
     const reader = new LogReader({ stamp: stamp(1), count: 1, taken: 4 });
     reader.begin('resume');

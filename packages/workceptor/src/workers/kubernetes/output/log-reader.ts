@@ -13,6 +13,11 @@ export interface LogCursor {
 
 /** How far behind its neighbours' a line's stamp may be in the log: the two streams of a container are stamped apart. */
 const DISORDER_NS = 1_000_000_000n;
+/**
+ * A file that begins so soon after the end of another is the one that follows it: the kubelet rotates no log twice
+ * within 3 seconds, whatever it is set to.
+ */
+const NEXT_FILE_NS = 2_000_000_000n;
 /** How many stamps' counts are remembered, for lines that are out of order. */
 const REMEMBERED = 64;
 
@@ -28,10 +33,10 @@ export function sinceCursor(cursor: LogCursor): string | undefined {
  */
 export class LogReader {
   /**
-   * `seeking`: the cursor's line has not come yet. `flowing`: content is new. `lost`: lines later than the cursor's came,
+   * `seeking`: the cursor's line has not come yet. `next`: the first line has not. `flowing`: content is new. `lost`: lines later than the cursor's came,
    * but not its own, so the log was rotated away; nothing is read until the next {@link begin}.
    */
-  state: 'seeking' | 'flowing' | 'lost' = 'flowing';
+  state: 'seeking' | 'next' | 'flowing' | 'lost' = 'flowing';
   /** Lines of the present stream that were no output (at most a few are kept). */
   foreign: string[] = [];
 
@@ -39,6 +44,10 @@ export class LogReader {
   private place: { stamp: string; count: number; taken: number } | undefined;
   private target: (LogCursor & { time: bigint }) | undefined;
   private sawLine = false;
+  /** The time of the present stream's first line. */
+  private first: bigint | undefined;
+  /** Whether the stream before came to its own end, which is that of a file. */
+  private endedWhole = false;
   /** Bytes of the present line to be passed over. */
   private skip = 0;
   /** After a loss: only what is stamped later than this is new. */
@@ -58,11 +67,21 @@ export class LogReader {
   }
 
   /**
-   * A new stream begins.
-   * @param how `resume`: go on behind the cursor; `after`: its line is gone, take whatever is later; `fresh`: forget
-   * it and take everything
+   * In state `lost`: whether the stream is that of the next file, and the one before was read to its end, so that with
+   * `begin('next')` nothing is lost.
    */
-  begin(how: 'resume' | 'after' | 'fresh'): void {
+  get nextFile(): boolean {
+    const { first, target } = this;
+    if (!this.endedWhole || first === undefined || !target) return false;
+    return first > target.time && first - target.time <= NEXT_FILE_NS;
+  }
+
+  /**
+   * A new stream begins.
+   * @param how `resume`: go on behind the cursor; `after`: its line is gone, take whatever is later; `next`: take
+   * everything if it is the next file, otherwise the place is lost; `fresh`: forget it and take everything
+   */
+  begin(how: 'resume' | 'after' | 'next' | 'fresh'): void {
     const time = this.place && how !== 'fresh' ? parseStamp(this.place.stamp) : undefined;
     this.parser = this.newParser();
     this.sawLine = false;
@@ -71,10 +90,11 @@ export class LogReader {
     this.newest = '';
     this.skip = 0;
     this.target = undefined;
+    this.first = undefined;
     this.after = how === 'after' ? time : undefined;
     this.state = 'flowing';
-    if (how === 'resume' && this.place && time !== undefined) {
-      this.state = 'seeking';
+    if ((how === 'resume' || how === 'next') && this.place && time !== undefined) {
+      this.state = how === 'next' ? 'next' : 'seeking';
       this.target = { ...this.place, time };
     }
   }
@@ -96,6 +116,7 @@ export class LogReader {
   end(whole = true): void {
     this.parser.end();
     if (whole) this.settle();
+    if (this.state === 'flowing') this.endedWhole = whole && this.foreign.length === 0;
   }
 
   private newParser(): LogParser {
@@ -109,8 +130,10 @@ export class LogReader {
   }
 
   private beginLine(stamp: string): void {
+    if (!this.sawLine) this.first = parseStamp(stamp);
     this.sawLine = true;
     const count = this.count(stamp);
+    if (this.state === 'next') this.state = this.nextFile ? 'flowing' : 'lost';
     if (this.state === 'flowing') {
       if (this.after !== undefined) {
         if ((parseStamp(stamp) ?? 0n) <= this.after) return;

@@ -92,7 +92,7 @@ export class LogSource {
     const reader = new LogReader('cursor' in order ? order.cursor : undefined);
     const hold = new CarriageHold();
     const backoff = new Backoff();
-    let how: 'resume' | 'after' | 'fresh' =
+    let how: 'resume' | 'after' | 'next' | 'fresh' =
       order.kind === 'near' || order.kind === 'start' ? 'fresh' : order.kind;
     let lastTries = 0;
     while (!signal.aborted) {
@@ -113,11 +113,15 @@ export class LogSource {
         if (signal.aborted) return;
         events.ready(false);
         for (const text of reader.foreign) log.warning(`The log of the pod says: ${printable(text)}`);
-        if ((reader.state as string) === 'lost') {
+        if (reader.state === 'lost') {
+          if (how === 'resume' && reader.nextFile) {
+            how = 'next';
+            continue;
+          }
           events.lost();
           return;
         }
-        if (reader.cursor) how = 'resume';
+        if (reader.cursor && reader.state !== 'next') how = 'resume';
         if (read.bytes > 0) backoff.reset();
         if (!follow && read.complete && read.bytes === 0) {
           if (reader.foreign.length === 0 || ++lastTries >= LAST_TRIES) {
