@@ -20,7 +20,7 @@ export default defineConfig({
       tier('component', 'component', 60_000),
       tier('e2e', 'e2e', 120_000),
       tier('python', 'python', 120_000),
-      tier('cluster', 'cluster', 300_000, false),
+      tier('cluster', 'cluster', 600_000, false),
     ],
   },
 });

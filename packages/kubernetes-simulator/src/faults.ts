@@ -57,6 +57,8 @@ export interface LogFault extends Fault {
 
 /** What goes wrong with an attach. Bytes of output are those of stdout and stderr together. */
 export interface AttachFault extends Fault {
+  /** The server is older: it speaks v4, in which the end of stdin cannot be said. */
+  old?: boolean;
   /** Is accepted, and never leads to the container: it ends with a Status that says so. */
   unreachable?: boolean;
   /** Accepts at once, but takes part in the container's output only after so many milliseconds. */

@@ -35,7 +35,8 @@ export const attach = async (call: Call): Promise<void> => {
   if (!upgrade || request.headers.upgrade?.toLowerCase() !== 'websocket')
     throw badRequest('Upgrade request required');
   const offered = String(request.headers['sec-websocket-protocol'] ?? '').split(/\s*,\s*/);
-  const protocol = offered.find((name) => PROTOCOLS.includes(name));
+  const known = call.fault.old ? PROTOCOLS.slice(1) : PROTOCOLS;
+  const protocol = offered.find((name) => known.includes(name));
   if (protocol === undefined)
     throw badRequest(
       `unable to upgrade: unable to negotiate protocol: client supports ${JSON.stringify(offered)}, server accepts ${JSON.stringify(PROTOCOLS)}`,
@@ -49,6 +50,7 @@ export const attach = async (call: Call): Promise<void> => {
   }
   const socket = await new Promise<WebSocket>((resolve) => {
     call.response.detachSocket(request.socket);
+    request.headers['sec-websocket-protocol'] = protocol;
     server.handleUpgrade(request, upgrade.socket, upgrade.head, resolve);
   });
   call.record.status = 101;

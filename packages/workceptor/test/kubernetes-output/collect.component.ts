@@ -1,85 +1,32 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Script, type Simulator, startSimulator } from '@receptor/kubernetes-simulator';
+import type { Script } from '@receptor/kubernetes-simulator';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../src/logger.js';
-import { currentAccess, parseKubeconfig } from '../../src/workers/kubernetes/access/kubeconfig.js';
-import { createClient, type KubernetesClient } from '../../src/workers/kubernetes/client.js';
-import {
-  collectOutput,
-  type OutputOptions,
-  type OutputReport,
-} from '../../src/workers/kubernetes/output/index.js';
+import type { OutputOptions, OutputReport } from '../../src/workers/kubernetes/output/index.js';
+import { inPieces, PodScene, type ScenePod, UnitFiles } from '../support/pod-scene.js';
 
-let cluster: Simulator;
-let api: KubernetesClient;
+let scene: PodScene;
+let unit: UnitFiles;
 let directory: string;
-let script: Script | undefined;
-let pods = 0;
 
 beforeAll(async () => {
-  cluster = await startSimulator({ script: () => script, pace: { imagePullMs: 0 } });
-  api = createClient(currentAccess(parseKubeconfig(cluster.kubeconfig())));
+  scene = await PodScene.start();
 });
-afterAll(async () => {
-  api.close();
-  await cluster.close();
-});
+afterAll(() => scene.close());
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'collect-'));
+  unit = new UnitFiles();
+  directory = unit.directory;
 });
 afterEach(() => {
-  cluster.faults.clear();
-  rmSync(directory, { recursive: true, force: true });
+  scene.cluster.faults.clear();
+  unit.remove();
 });
 
-interface PodStatus {
-  metadata: { uid: string };
-  status?: { containerStatuses?: { state?: { running?: object; terminated?: object } }[] };
-}
-
-const PODS = '/api/v1/namespaces/default/pods';
-const stateOf = async (name: string) =>
-  (await api.json<PodStatus>({ path: `${PODS}/${name}` })).status?.containerStatuses?.[0]?.state ?? {};
-
-async function until(check: () => Promise<boolean>): Promise<void> {
-  while (!(await check().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
-/** A pod whose worker runs the script; resolves when it runs or has run. */
-async function startPod(run: Script): Promise<{ name: string; uid: string; ended: Promise<void> }> {
-  const name = `pod-${pods++}`;
-  script = run;
-  const worker = { name: 'worker', image: 'any', stdin: true, stdinOnce: true, command: ['true'] };
-  const body = { metadata: { name }, spec: { restartPolicy: 'Never', containers: [worker] } };
-  const { metadata } = await api.json<PodStatus>({ method: 'POST', path: PODS, body });
-  await until(async () => Object.keys(await stateOf(name)).some((state) => state !== 'waiting'));
-  return { name, uid: metadata.uid, ended: until(async () => 'terminated' in (await stateOf(name))) };
-}
-
-const stdoutPath = () => join(directory, 'stdout');
-const stdout = () => readFileSync(stdoutPath());
+const startPod = (script: Script) => scene.startPod(script);
+const collect = (pod: ScenePod, more: Partial<OutputOptions> = {}) => scene.collect(pod, unit, more);
+const stdout = () => unit.stdout;
 const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
-
-function collect(
-  pod: { name: string; uid: string; ended: Promise<void> },
-  more: Partial<OutputOptions> = {},
-): Promise<OutputReport> {
-  return collectOutput({
-    api,
-    pod: { namespace: 'default', name: pod.name, uid: pod.uid },
-    container: 'worker',
-    stdin: undefined,
-    directory,
-    stdoutPath: stdoutPath(),
-    ended: pod.ended,
-    signal: new AbortController().signal,
-    log: silentLogger,
-    ...more,
-  });
-}
 
 /** A varied text: empty lines, equal lines, long ones, no newline at the end. */
 function variedText(size: number): Buffer {
@@ -92,17 +39,6 @@ function variedText(size: number): Buffer {
   }
   return Buffer.from(`${parts.join('')}no newline`);
 }
-
-/** Writes the bytes in pieces, with a rest between. */
-const inPieces =
-  (bytes: Buffer, piece: number, restMs: number): Script =>
-  async (io) => {
-    for (let at = 0; at < bytes.length; at += piece) {
-      await io.stdout(bytes.subarray(at, at + piece));
-      if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs));
-    }
-    return { exitCode: 0 };
-  };
 
 describe('collectOutput', () => {
   it('gives the whole output of a container that runs', async () => {
@@ -119,18 +55,20 @@ describe('collectOutput', () => {
     const report = await collect({ ...pod, ended: Promise.resolve() });
     expect(stdout().equals(text)).toBe(true);
     expect(report.gaps).toEqual([]);
-    expect(cluster.requests.some((one) => one.operation === 'attach' && one.name === pod.name)).toBe(false);
+    expect(scene.cluster.requests.some((one) => one.operation === 'attach' && one.name === pod.name)).toBe(
+      false,
+    );
   });
 
   it('loses nothing when the log is cut again and again', async () => {
     const text = variedText(60_000);
     // Each stream begins up to two seconds before the place of interest, so that it has to live a little longer.
     let cut = 0;
-    cluster.faults.add('log', () => {
+    scene.cluster.faults.add('log', () => {
       cut += 10_007;
       return { cutAfter: 1 + cut, pieceBytes: 701 };
     });
-    cluster.faults.add('attach', { hangUp: true });
+    scene.cluster.faults.add('attach', { hangUp: true });
     const pod = await startPod(inPieces(text, 6_000, 20));
     const report = await collect(pod);
     expect(digest(stdout())).toBe(digest(text));
@@ -140,8 +78,8 @@ describe('collectOutput', () => {
   it('loses nothing when attach and log are both cut at random', async () => {
     const text = variedText(400_000);
     const random = (most: number) => 1 + Math.floor(Math.random() * most);
-    cluster.faults.add('log', () => ({ cutAfter: random(1_500_000) }));
-    cluster.faults.add('attach', () => ({ cutAfter: random(60_000), beginAfterMs: random(50) }));
+    scene.cluster.faults.add('log', () => ({ cutAfter: random(1_500_000) }));
+    scene.cluster.faults.add('attach', () => ({ cutAfter: random(60_000), beginAfterMs: random(50) }));
     const report = await collect(await startPod(inPieces(text, 20_000, 40)));
     expect(digest(stdout())).toBe(digest(text));
     expect(report.gaps).toEqual([]);
@@ -149,14 +87,14 @@ describe('collectOutput', () => {
 
   it('takes the end from the log when attach ends short', async () => {
     const text = variedText(200_000);
-    cluster.faults.add('attach', { shortAfter: 60_000 });
+    scene.cluster.faults.add('attach', { shortAfter: 60_000 });
     const report = await collect(await startPod(inPieces(text, 20_000, 40)));
     expect(digest(stdout())).toBe(digest(text));
     expect(report.gaps).toEqual([]);
   });
 
   it('works from the log alone when attach is refused, and says so', async () => {
-    const allow = cluster.forbid({ resource: 'pods/attach' });
+    const allow = scene.cluster.forbid({ resource: 'pods/attach' });
     const text = variedText(20_000);
     const report = await collect(await startPod(inPieces(text, 5_000, 20))).finally(allow);
     expect(stdout().equals(text)).toBe(true);
@@ -190,7 +128,7 @@ describe('collectOutput', () => {
   });
 
   it('fails clearly when the connection breaks in the middle of the payload', async () => {
-    cluster.faults.add('attach', { cutAfterStdin: 100_000 });
+    scene.cluster.faults.add('attach', { cutAfterStdin: 100_000 });
     const path = join(directory, 'stdin');
     writeFileSync(path, randomBytes(2_000_000));
     const pod = await startPod(async (io) => {
@@ -201,7 +139,7 @@ describe('collectOutput', () => {
     const report = await collect(pod, { stdin: { path, size: 2_000_000 } });
     expect(report.stdin).toBe('failed');
     expect(report.error?.message).toMatch(/connection broke/);
-    await api.json({ method: 'DELETE', path: `${PODS}/${pod.name}` });
+    await scene.deletePod(pod);
   });
 
   it('takes no harm from a container that ends without having read its payload', async () => {
@@ -230,7 +168,7 @@ describe('collectOutput', () => {
   });
 
   it('fails clearly when the connection breaks before the first byte, which ends the input of the container', async () => {
-    cluster.faults.add('attach', { cutAfterStdin: 0 });
+    scene.cluster.faults.add('attach', { cutAfterStdin: 0 });
     const path = join(directory, 'stdin');
     writeFileSync(path, 'payload');
     const pod = await startPod(async (io) => {
@@ -239,12 +177,12 @@ describe('collectOutput', () => {
     });
     const report = await collect(pod, { stdin: { path, size: 7 } });
     expect(report.stdin).toBe('failed');
-    await api.json({ method: 'DELETE', path: `${PODS}/${pod.name}` });
+    await scene.deletePod(pod);
   });
 
   it('sends the payload again when a connection was accepted that never led to the container', async () => {
-    cluster.faults.add('attach', { unreachable: true }, { times: 2 });
-    cluster.faults.add('attach', { hangUp: true }, { times: 1 });
+    scene.cluster.faults.add('attach', { unreachable: true }, { times: 2 });
+    scene.cluster.faults.add('attach', { hangUp: true }, { times: 1 });
     const path = join(directory, 'stdin');
     writeFileSync(path, 'payload');
     const pod = await startPod(async (io) => {

@@ -278,7 +278,9 @@ class Collector {
       this.logFailure = failure;
       this.logDone = true;
       if (failure === 'refused')
-        this.notes.push(`The log may not be read (${error.message}); the output before attach is not known.`);
+        this.notes.push(
+          `The log may not be read (${error.message}): that nothing is missing before attach began and at its end could not be verified.`,
+        );
       else if (failure === 'gone') this.notes.push(`The log is gone: ${error.message}.`);
       if (this.attach?.done || failure === 'unreachable') this.error ??= error;
       this.merge.onLogRefused(now);

@@ -42,6 +42,12 @@ export class Joiner {
   private searched: number;
   private candidates: { at: number; agreed: number; since: number }[] = [];
   private repetitive = false;
+  /** Whether attach's first bytes were found once. */
+  private found = false;
+  /** Whether they may have been where nobody looked. */
+  private passed = false;
+  /** A place that is certain though the log does not go on as attach does. */
+  private proven: number | undefined;
   private measure: { start: number; count: number; times: number } | undefined;
 
   /**
@@ -75,12 +81,28 @@ export class Joiner {
     return this.base;
   }
 
+  /** Whether attach may have begun at several places, and nothing says at which. */
+  get ambiguous(): boolean {
+    return this.repetitive || this.passed || this.candidates.length > 0;
+  }
+
+  /** What the log, read to its end, shows of what attach began with. Only of use where it is not {@link ambiguous}. */
+  shown(log: Window): 'all' | 'part' | 'nothing' {
+    if (this.found) return 'part';
+    if (this.waiting >= PATTERN) return 'nothing';
+    const from = this.bound + this.base;
+    const short = this.window.slice(this.base, this.count);
+    return log.start > from || log.find(short, from) !== undefined ? 'all' : 'nothing';
+  }
+
   /** Forgets what has been kept, which the log has too; only the count goes on. */
   forget(): void {
     this.base = this.window.end;
     this.window.reset(this.window.end);
     this.candidates = [];
     this.repetitive = false;
+    this.found = false;
+    this.passed = false;
     this.searched = this.bound;
   }
 
@@ -88,6 +110,7 @@ export class Joiner {
   decide(log: Window, moment: Moment): number | undefined {
     if (this.waiting === 0) return undefined;
     this.search(log, moment.now);
+    if (this.proven !== undefined) return this.proven;
     const level = log.end - this.count;
     if (moment.logQuiet >= QUIET_MS && moment.attachQuiet >= QUIET_MS && !moment.full) {
       if (this.fits(log, level)) return level;
@@ -104,7 +127,7 @@ export class Joiner {
     const level = log.end - this.count;
     if (this.fits(log, level)) return level;
     const found = this.candidates.at(-1);
-    return found && this.certain() ? found.at - this.base : undefined;
+    return found && this.certain() ? found.at - this.base : this.proven;
   }
 
   private fits(log: Window, start: number): boolean {
@@ -156,7 +179,9 @@ export class Joiner {
     if (this.waiting < PATTERN || this.repetitive) return;
     const pattern = this.window.slice(this.base, this.base + PATTERN);
     let from = Math.max(this.searched, this.bound + this.base);
+    if (log.start > from) this.passed = true;
     for (let at = log.find(pattern, from); at !== undefined; at = log.find(pattern, from)) {
+      this.found = true;
       this.candidates.push({ at, agreed: 0, since: now });
       from = at + 1;
       if (this.candidates.length > CANDIDATES) {
@@ -172,7 +197,11 @@ export class Joiner {
     const more = Math.min(this.waiting, log.end - candidate.at) - candidate.agreed;
     if (more <= 0) return true;
     const from = this.base + candidate.agreed;
-    if (!log.agrees(candidate.at + candidate.agreed, this.window.slice(from, from + more))) return false;
+    if (!log.agrees(candidate.at + candidate.agreed, this.window.slice(from, from + more))) {
+      // Attach that was open before the first byte began at the bound, whatever the log has lost since.
+      if (candidate.at - this.base === this.bound && candidate.agreed >= ENOUGH) this.proven = this.bound;
+      return false;
+    }
     candidate.agreed += more;
     return true;
   }

@@ -41,6 +41,8 @@ export class LogPlace {
   cursor: LogCursor | undefined;
   seek: Seek | undefined;
   parked = false;
+  /** The container has ended and the log was read to its end. */
+  ended = false;
   /** The log will not be read. */
   refused = false;
   /** While `at` is not known: the last place that was. */
@@ -67,6 +69,7 @@ export class LogPlace {
 
   /** Milliseconds for which it has been read to its end and silent; 0 while it is behind or not read. */
   quiet(now: number): number {
+    if (this.ended) return Number.POSITIVE_INFINITY;
     return this.readySince === undefined ? 0 : now - Math.max(this.readySince, this.lastAt);
   }
 
@@ -85,6 +88,7 @@ export class LogPlace {
 
   give(order: DistributiveOmit<LogOrder, 'id'>): void {
     this.readySince = undefined;
+    this.ended = false;
     this.order = { id: this.order.id + 1, ...order } as LogOrder;
   }
 

@@ -126,6 +126,7 @@ export class Merge {
 
   /** The container has ended, and the log was read to its end. */
   onLogEnd(now: number): void {
+    this.log.ended = true;
     if (this.log.seek) this.search.failed(now, this.standing);
     else this.lines?.endLog(now);
     this.settle(now);

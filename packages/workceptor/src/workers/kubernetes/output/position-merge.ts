@@ -10,6 +10,8 @@ const HOLD_LIMIT = 8 << 20;
 /** How long the log's bytes are held for an attach that is silent; and for one that has brought what is not placed yet. */
 const SILENT_MS = 1000;
 const UNPLACED_MS = 3000;
+/** Silence of the log after which it does not have what attach shows. */
+const LOST_MS = 3000;
 /** Attach does not wait longer than this for a log that does not come. */
 const STUCK_MS = 30_000;
 
@@ -41,6 +43,8 @@ export class PositionMerge {
   private fullSince: number | undefined;
   private pace: { count: number; known: number } | undefined;
   private over = false;
+  /** Whether the log was opened anew because it did not have what attach shows. */
+  private renewed = false;
 
   constructor(
     private readonly output: MergedOutput,
@@ -77,6 +81,7 @@ export class PositionMerge {
     this.queue = [];
     this.pace = undefined;
     this.fullSince = undefined;
+    this.renewed = false;
     this.count = 0;
   }
 
@@ -154,12 +159,10 @@ export class PositionMerge {
     if (this.attach === 'waiting' && joiner && joiner.waiting > 0) {
       const start = joiner.decideAtEnd(output.known);
       if (start !== undefined) this.joinAt(now, start);
-      else if (joiner.count > output.known.end - joiner.bound) {
-        // Attach has had more than the log has shown since: the log's end is missing.
-        this.release();
-        output.gap('the log ended before what attach showed');
-        this.joinAt(now, output.known.end - joiner.first);
-      }
+      // Attach has had more than the log has shown since: the log's end is missing.
+      else if (joiner.count > output.known.end - joiner.bound)
+        this.joinBehindGap(now, joiner, 'the log ended before what attach showed');
+      else if (!joiner.ambiguous) this.joinLossy(now, joiner);
     }
     this.release();
     this.attach = 'off';
@@ -194,6 +197,27 @@ export class PositionMerge {
     this.held.dropBefore(output.written);
   }
 
+  /** The log has lost some or all of what attach has brought. */
+  private joinLossy(now: number, joiner: Joiner): void {
+    const shown = joiner.shown(this.output.known);
+    if (shown === 'all') return;
+    if (shown === 'nothing') {
+      this.joinBehindGap(now, joiner, 'the log did not have what attach showed');
+      return;
+    }
+    // Line by line nothing is lost of what both have.
+    this.release();
+    this.output.gap('the log had lost lines that attach showed; they may be out of order here');
+    this.disagree(now, {});
+  }
+
+  /** What attach has brought the log has lost: it comes after all that is known, and something may be between. */
+  private joinBehindGap(now: number, joiner: Joiner, reason: string): void {
+    this.release();
+    this.output.gap(reason);
+    this.joinAt(now, this.output.known.end - joiner.first);
+  }
+
   private joinAt(now: number, start: number): void {
     const { joiner, queue } = this;
     if (!joiner) return;
@@ -222,14 +246,25 @@ export class PositionMerge {
       this.joinAt(now, start);
       return;
     }
-    if (joiner.full && (logQuiet >= QUIET_MS * 2 || this.inPace(joiner))) {
+    // A log that has shown less than attach, since attach was asked for, is behind, however quiet it is.
+    const level = output.known.end - joiner.bound >= joiner.count;
+    if (joiner.full && joiner.ambiguous && level && (logQuiet >= QUIET_MS * 2 || this.inPace(joiner))) {
       // The log has all this, and it shows no place to join at: the output repeats itself. Attach keeps the pace.
       this.forgetQueue(joiner);
+    } else if (joiner.full && !joiner.ambiguous && logQuiet >= LOST_MS) {
+      // The container waits for attach, so the log has no more; but a stream may have died unnoticed.
+      if (this.renewed) {
+        this.joinLossy(now, joiner);
+        return;
+      }
+      this.renewed = true;
+      log.give({ kind: 'resume', cursor: log.cursor });
     }
     this.release(Number.POSITIVE_INFINITY, joiner.bound);
     const open = side.openSince;
-    if (joiner.waiting > 0 || open === undefined) this.release(now - UNPLACED_MS);
-    else if (now - open >= SILENT_MS) this.release(now - SILENT_MS);
+    if (joiner.waiting > 0 || open === undefined) {
+      if (level) this.release(now - UNPLACED_MS);
+    } else if (now - open >= SILENT_MS) this.release(now - SILENT_MS);
     if (this.held.size > HOLD_LIMIT) this.release(Number.POSITIVE_INFINITY, output.known.end - WINDOW);
   }
 
