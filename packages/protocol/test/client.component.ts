@@ -113,4 +113,48 @@ describe('connecting', () => {
       message: 'Failed to connect to Receptor socket',
     });
   });
+
+  it('is given up when the server says nothing', async () => {
+    await server.serve((peer) => peer.rest().then(() => {}), '');
+    client = new ReceptorClient(server.path, { connectTimeoutMs: 20 });
+    expect(await failure(client.connect())).toMatchObject({
+      code: 'RECEPTOR_CONNECT_FAILED',
+      message: `Could not connect to socket ${server.path}: the control service said nothing for 0.02 s`,
+    });
+    await expect.poll(() => server.open).toBe(0);
+  });
+});
+
+describe('a connection that was kept', () => {
+  /** A server that answers each connection once, and closes it when the second command is there. */
+  const forgetful = async (heard: string[]) =>
+    server.serve(async (peer) => {
+      heard.push((await peer.line()) ?? '');
+      peer.socket.write('{"released":"u"}\n');
+      const second = await peer.line();
+      if (second !== undefined) heard.push(`lost ${second}`);
+    });
+
+  it('and is closed at the wrong moment is no loss', async () => {
+    const heard: string[] = [];
+    await forgetful(heard);
+    for (let i = 0; i < 3; i++) expect(await client.releaseWork('u')).toEqual({ released: 'u' });
+    expect(heard.map((line) => line.trim())).toEqual([
+      'work release u',
+      'lost work release u',
+      'work release u',
+      'lost work release u',
+      'work release u',
+    ]);
+  });
+
+  it('and is closed at the wrong moment is a loss for a submit, which might have made a unit', async () => {
+    const heard: string[] = [];
+    await forgetful(heard);
+    await client.releaseWork('u');
+    expect(await failure(client.submitWork({ workType: 'cat' }))).toMatchObject({
+      code: 'RECEPTOR_CONNECTION_LOST',
+    });
+    expect(heard).toHaveLength(2);
+  });
 });

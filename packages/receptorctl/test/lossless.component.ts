@@ -124,6 +124,38 @@ describe('an interrupt', () => {
   });
 });
 
+describe('an interrupt with --rm', () => {
+  it('removes the unit, over a connection of its own', async () => {
+    const interrupt = new AbortController();
+    const heard: string[] = [];
+    await using daemon = await daemonOf(async (conversation) => {
+      const command = await conversation.command();
+      if (command?.command !== 'work') throw new Error('not work');
+      heard.push(command.subcommand);
+      if (command.subcommand === 'submit') {
+        conversation.send('Work unit created with ID abcdefgh. Send stdin data and EOF.\n');
+        await conversation.toEnd();
+        conversation.send('{"result":"Job Started","unitid":"abcdefgh"}\n');
+      } else if (command.subcommand === 'release') {
+        conversation.send('{"released":"abcdefgh"}\n');
+      } else {
+        conversation.send('Streaming results for work unit abcdefgh\n');
+        interrupt.abort();
+        await conversation.toEnd();
+      }
+      conversation.socket.end();
+    });
+    const args = ['--socket', daemon.path, 'work', 'submit', 'cat', '-n', '-f', '--rm'];
+    expect(await runCaptured(args, { signal: interrupt.signal })).toEqual({
+      exit: 130,
+      stdout: '(abcdefgh, released)\n',
+      stderr: '',
+    });
+    expect(heard).toEqual(['submit', 'results', 'release']);
+    await expect.poll(() => daemon.open).toBe(0);
+  });
+});
+
 describe('on a terminal', () => {
   it('errors are red, a payload shows its progress, and nothing of it stays', async () => {
     await using daemon = await daemonOf(async (conversation) => {

@@ -25,6 +25,8 @@ import type { TlsOptions } from './transport.js';
 export interface ClientOptions extends TlsOptions {
   /** Longest reply accepted, in bytes; default 64 MiB. */
   maxReply?: number;
+  /** Milliseconds until a server must have greeted; default 30 s. */
+  connectTimeoutMs?: number;
   /** Closes the client. */
   signal?: AbortSignal;
 }
@@ -140,14 +142,18 @@ export class ReceptorClient {
       parameters: {},
       ...work,
     };
-    return this.#with(options, (session, signal) =>
-      session.submit(command, payload, {
-        ...(onUnit && { onUnit }),
-        ...(onProgress && { onProgress }),
-        ...(onSent && { onSent }),
-        signal,
-        giveUp: (unitId) => this.#takeBack(unitId),
-      }),
+    return this.#with(
+      options,
+      (session, signal) =>
+        session.submit(command, payload, {
+          ...(onUnit && { onUnit }),
+          ...(onProgress && { onProgress }),
+          ...(onSent && { onSent }),
+          signal,
+          giveUp: (unitId) => this.#takeBack(unitId),
+        }),
+      // Nobody knows whether a submit that was lost made a unit.
+      false,
     );
   }
 
@@ -234,11 +240,12 @@ export class ReceptorClient {
   async #with<T>(
     options: CallOptions,
     work: (session: ControlSession, signal: AbortSignal) => Promise<T>,
+    repeatable = true,
   ): Promise<T> {
     const ending = anySignal([this.#closing.signal, options.signal]);
     try {
       if (ending.signal.aborted) throw aborted(ending.signal);
-      return await this.#sessions.with(ending.signal, (session) => work(session, ending.signal));
+      return await this.#sessions.with(ending.signal, (session) => work(session, ending.signal), repeatable);
     } finally {
       ending.release();
     }

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Address } from '../address.js';
 import { ReceptorError } from '../errors.js';
 import { connectError } from './connect-error.js';
-import { aborted } from './io.js';
+import { aborted, anySignal, deadline } from './io.js';
 import { ControlSession } from './session.js';
 import { openTransport, type TlsOptions } from './transport.js';
 
@@ -12,9 +12,18 @@ export type OpenConnection = (signal?: AbortSignal) => Promise<Duplex>;
 /** Makes a connection on which the greeting was read. */
 type StartSession = (signal: AbortSignal) => Promise<ControlSession>;
 
+/** How sessions are started. */
+interface SessionOptions {
+  maxReply?: number;
+  /** Milliseconds until the greeting must be there. */
+  connectTimeoutMs?: number;
+}
+
+const CONNECT_TIMEOUT_MS = 30_000;
+
 /** What starts sessions with the control service at an address. */
-export function dialler(address: Address, options: TlsOptions & { maxReply?: number }): StartSession {
-  return async (signal) => {
+export function dialler(address: Address, options: TlsOptions & SessionOptions): StartSession {
+  const start: StartSession = async (signal) => {
     const socket = await openTransport(address, options, signal);
     try {
       return await ControlSession.start(socket, { ...options, signal });
@@ -24,18 +33,46 @@ export function dialler(address: Address, options: TlsOptions & { maxReply?: num
       throw refused && address.kind === 'tls' ? connectError(address, error.cause ?? error) : error;
     }
   };
+  return inTime(start, options, (late) => connectError(address, late));
 }
 
 /** What starts sessions over the connections of another. */
-export function starter(open: OpenConnection, options: { maxReply?: number }): StartSession {
-  return async (signal) => {
+export function starter(open: OpenConnection, options: SessionOptions): StartSession {
+  const start: StartSession = async (signal) => {
     const stream = await open(signal).catch((cause: unknown) => {
       if (cause instanceof ReceptorError) throw cause;
       if (signal.aborted) throw aborted(signal);
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new ReceptorError('RECEPTOR_CONNECT_FAILED', `Could not connect: ${why}`, { cause });
+      throw notConnected(cause);
     });
     return ControlSession.start(stream, { ...options, signal });
+  };
+  return inTime(start, options, notConnected);
+}
+
+function notConnected(cause: unknown): ReceptorError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new ReceptorError('RECEPTOR_CONNECT_FAILED', `Could not connect: ${why}`, { cause });
+}
+
+/** Ends a start that takes too long: a server that says nothing would otherwise be waited for for ever. */
+function inTime(
+  start: StartSession,
+  options: SessionOptions,
+  tooLate: (cause: Error) => ReceptorError,
+): StartSession {
+  const { connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
+  return async (signal) => {
+    const overdue = deadline(connectTimeoutMs);
+    const ending = anySignal([signal, overdue.signal]);
+    try {
+      return await start(ending.signal);
+    } catch (error) {
+      if (signal.aborted || !overdue.signal.aborted) throw error;
+      throw tooLate(new Error(`the control service said nothing for ${connectTimeoutMs / 1000} s`));
+    } finally {
+      ending.release();
+      overdue.release();
+    }
   };
 }
 
@@ -49,14 +86,26 @@ export class SessionPool {
     this.#start = start;
   }
 
-  /** Gives the work a connection, and keeps it for the next if it can be used again. */
-  async with<T>(signal: AbortSignal, work: (session: ControlSession) => Promise<T>): Promise<T> {
-    const session = this.#takeIdle() ?? (await this.#start(signal));
+  /**
+   * Gives the work a connection, and keeps it for the next if it can be used again.
+   * @param repeatable whether the work may be done anew when the server has just closed the connection that was kept.
+   */
+  async with<T>(
+    signal: AbortSignal,
+    work: (session: ControlSession) => Promise<T>,
+    repeatable = false,
+  ): Promise<T> {
+    const kept = this.#takeIdle();
+    const session = kept ?? (await this.#start(signal));
     try {
       return await work(session);
+    } catch (error) {
+      const lost = error instanceof ReceptorError && error.code === 'RECEPTOR_CONNECTION_LOST';
+      if (!(kept && repeatable && lost)) throw error;
     } finally {
       if (session.usable) this.#keep(session);
     }
+    return this.with(signal, work);
   }
 
   /** Keeps no connection any more. */
