@@ -242,15 +242,17 @@ export class Workceptor {
 
   async #load(id: string): Promise<Assignment | undefined> {
     const directory = join(this.directory, id);
-    if (!isUnitId(id) || !isDirectory(directory)) {
+    const nowhere = () => {
       this.#log.error(`Error locating unit: ${id}`);
       return undefined;
-    }
+    };
+    if (!isUnitId(id)) return nowhere();
     let status: UnitStatus;
     let readable = true;
     try {
       status = await readStatus(directory);
     } catch (error) {
+      if (!isDirectory(directory)) return nowhere();
       if (errorCode(error) === 'ENOENT') {
         this.#log.warning(`Status file has disappeared for ${id}.`);
         return undefined;
