@@ -23,6 +23,8 @@ export interface ClientSettings {
   answerTimeoutMs?: number;
   /** Milliseconds without a byte after which a JSON answer is given up. Default 30 s. */
   idleTimeoutMs?: number;
+  /** Milliseconds a credential plugin may take. Default 60 s. */
+  pluginTimeoutMs?: number;
   now?: () => number;
 }
 
@@ -40,10 +42,14 @@ export function createClient(access: ClusterAccess, settings: ClientSettings = {
   const limiter = settings.limiter ?? alwaysLimiter;
   const answerTimeoutMs = settings.answerTimeoutMs ?? 30_000;
   const idleTimeoutMs = settings.idleTimeoutMs ?? 30_000;
-  const source: CredentialSource = credentialSource(access, settings.now);
+  const closed = new AbortController();
+  const source: CredentialSource = credentialSource(access, {
+    now: settings.now,
+    signal: closed.signal,
+    ...(settings.pluginTimeoutMs === undefined ? {} : { timeoutMs: settings.pluginTimeoutMs }),
+  });
   const base = new URL(access.server);
   const secure = base.protocol === 'https:';
-  const closed = new AbortController();
   let pool: { agent: http.Agent; tlsId: string } | undefined;
 
   function retire(agent: http.Agent): void {
@@ -69,6 +75,7 @@ export function createClient(access: ClusterAccess, settings: ClientSettings = {
     try {
       return await source.get();
     } catch (cause) {
+      if (closed.signal.aborted) throw aborted();
       throw new ApiError(errorText(cause), { status: 0, reason: 'Credentials', cause });
     }
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
-import { type ExecCredential, runExecPlugin } from './exec-plugin.js';
+import { type ExecCredential, type ExecLimits, runExecPlugin } from './exec-plugin.js';
 import type { ClusterAccess, Material } from './kubeconfig.js';
 
 /** What a request needs to be believed. */
@@ -44,14 +44,23 @@ async function loadProvider(name: string): Promise<Provider> {
   }
 }
 
+/** What limits the getting of credentials. */
+export interface CredentialSettings extends ExecLimits {
+  now?: (() => number) | undefined;
+}
+
 /**
  * Credentials for an access. Nothing is sent to a server that is not HTTPS, as with client-go: who listens on
  * the way would have them.
  */
-export function credentialSource(access: ClusterAccess, now: () => number = Date.now): CredentialSource {
+export function credentialSource(
+  access: ClusterAccess,
+  { now = Date.now, ...limits }: CredentialSettings = {},
+): CredentialSource {
   const files = new Map<string, { content: Promise<Buffer>; readAt: number }>();
   let exec: Promise<ExecCredential> | undefined;
   let provider: Promise<Provider> | undefined;
+  let checked = '';
 
   function readAgain(file: string): Promise<Buffer> {
     const known = files.get(file);
@@ -71,7 +80,7 @@ export function credentialSource(access: ClusterAccess, now: () => number = Date
     if (known && (known.expires === undefined || known.expires - LEEWAY > now())) return known;
     // Whoever finds it used up first runs the plugin; the others wait for that run.
     if (exec === current) exec = undefined;
-    exec ??= runExecPlugin(access.exec, access);
+    exec ??= runExecPlugin(access.exec, access, limits);
     return exec;
   }
 
@@ -101,7 +110,6 @@ export function credentialSource(access: ClusterAccess, now: () => number = Date
       const ca = await bytes(access.ca);
       const cert = fromExec?.cert ?? (await bytes(access.cert));
       const key = fromExec?.key ?? (await bytes(access.key));
-      checkMaterial(ca, cert, key);
       const tls: Credentials['tls'] = {};
       if (ca) tls.ca = ca;
       if (cert) tls.cert = cert;
@@ -111,10 +119,13 @@ export function credentialSource(access: ClusterAccess, now: () => number = Date
       const token = await authorization(fromExec);
       const hash = createHash('sha256');
       for (const part of [ca, cert, key]) hash.update(part ?? '').update('\0');
+      const tlsId = hash.digest('base64');
+      if (tlsId !== checked) checkMaterial(ca, cert, key);
+      checked = tlsId;
       return {
         headers: { ...access.impersonate, ...(token ? { Authorization: token } : {}) },
         tls,
-        tlsId: hash.digest('base64'),
+        tlsId,
       };
     },
     invalidate() {
