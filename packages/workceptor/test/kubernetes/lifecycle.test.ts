@@ -131,7 +131,8 @@ describe('a pod that does not begin', () => {
     expect(did(play([BACK_OFF(), BACK_OFF(), BACK_OFF()]).actions)).toEqual([]);
     expect(ending([BACK_OFF(), BACK_OFF(), BACK_OFF(), BACK_OFF()])).toMatchObject({
       state: WorkState.Failed,
-      detail: 'Error creating pod: container failed to start, ImagePullBackOff: Back-off pulling image "img:1"',
+      detail:
+        'Error creating pod: container failed to start, ImagePullBackOff: Back-off pulling image "img:1"',
       reason: 'ImagePullBackOff',
       removePod: true,
     });

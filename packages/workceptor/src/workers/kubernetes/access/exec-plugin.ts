@@ -140,6 +140,8 @@ function killGroup(pid: number): void {
 }
 
 function withoutValues(text: string, { args, env }: ExecPlugin): string {
-  const values = [...args, ...env.map(({ value }) => value)].filter((value) => value.length > 3);
-  return values.reduce((rest, value) => rest.replaceAll(value, '…'), text);
+  const values = [...args, ...env.map(({ value }) => value)];
+  const words = values.flatMap((value) => value.split(/[\s=:]+/)).filter((word) => word.length > 7);
+  const hidden = [...values.filter((value) => value.length > 3), ...words];
+  return hidden.reduce((rest, value) => rest.replaceAll(value, '…'), text);
 }
