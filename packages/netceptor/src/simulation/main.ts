@@ -1,0 +1,91 @@
+import { parseArgs } from 'node:util';
+import { drawGraph, GRAPHS, type GraphKind } from './graphs.js';
+import { SimulatedMesh } from './mesh.js';
+import { seededRandom } from './random.js';
+import { Reference } from './reference.js';
+
+/** `pnpm simulate --nodes 1000 --graph random`: what a mesh costs each of its nodes, by its size. */
+
+const MINUTE = 60_000;
+/** Steps of virtual time between two looks at the tables. */
+const STEP = 100;
+/** Virtual time after which a mesh that has not found its ways has failed to. */
+const PATIENCE = 2 * MINUTE;
+
+interface Point {
+  readonly nodes: number;
+  readonly links: number;
+  /** Virtual seconds until every table is right, all nodes starting at once. */
+  readonly settled: number;
+  /** Messages that a node sends until then. */
+  readonly startMessages: number;
+  /** Messages and bytes that a node sends in a minute when all is quiet. */
+  readonly messages: number;
+  readonly bytes: number;
+  /** Milliseconds of real time that one node needs for one quiet minute. */
+  readonly cpu: number;
+}
+
+async function measure(kind: GraphKind, nodes: number, seed: number): Promise<Point> {
+  const links = drawGraph(kind, nodes, seededRandom(seed));
+  const mesh = new SimulatedMesh(links, seed);
+  mesh.setQuality({ delay: 1 });
+  for (let i = 0; i < nodes; i++) await mesh.start(i);
+  const reference = new Reference(mesh);
+  const started = mesh.clock.now();
+  do {
+    if (mesh.clock.now() - started > PATIENCE)
+      throw new Error(`the mesh did not settle: ${reference.wrongRoutes(3).join('; ')}`);
+    await mesh.clock.advance(STEP);
+  } while (reference.wrongRoutes(1).length > 0);
+  const settled = (mesh.clock.now() - started) / 1000;
+  const startMessages = mesh.traffic.messages / nodes;
+  await mesh.clock.advance(MINUTE / 3);
+  const before = { ...mesh.traffic };
+  const cpuBefore = process.cpuUsage();
+  await mesh.clock.advance(MINUTE);
+  const cpu = process.cpuUsage(cpuBefore);
+  const point = {
+    nodes,
+    links: links.length,
+    settled,
+    startMessages,
+    messages: (mesh.traffic.messages - before.messages) / nodes,
+    bytes: (mesh.traffic.bytes - before.bytes) / nodes,
+    cpu: (cpu.user + cpu.system) / 1000 / nodes,
+  };
+  await mesh.stopAll();
+  return point;
+}
+
+const COLUMNS: readonly (readonly [string, (point: Point) => string])[] = [
+  ['nodes', ({ nodes }) => String(nodes)],
+  ['links', ({ links }) => String(links)],
+  ['all routes after', ({ settled }) => `${settled.toFixed(1)} s`],
+  ['messages until then', ({ startMessages }) => startMessages.toFixed(0)],
+  ['messages a minute', ({ messages }) => messages.toFixed(0)],
+  ['kB a minute', ({ bytes }) => (bytes / 1000).toFixed(0)],
+  ['CPU ms a minute', ({ cpu }) => cpu.toFixed(1)],
+];
+
+const { values } = parseArgs({
+  options: {
+    nodes: { type: 'string', default: '1000' },
+    graph: { type: 'string', default: 'random' },
+    seed: { type: 'string', default: '1' },
+  },
+});
+const kind = GRAPHS.find((name) => name === values.graph);
+const most = Number(values.nodes);
+if (!kind || !Number.isInteger(most) || most < 2) {
+  console.error(`usage: pnpm simulate --nodes NUMBER --graph ${GRAPHS.join('|')} [--seed NUMBER]`);
+  process.exitCode = 1;
+} else {
+  const sizes = [10, 30, 100, 300, 1000, 3000].filter((size) => size < most);
+  console.log(`${kind} graphs; all numbers are for one node\n`);
+  console.log(COLUMNS.map(([title]) => title).join(' | '));
+  for (const size of [...sizes, most]) {
+    const point = await measure(kind, size, Number(values.seed));
+    console.log(COLUMNS.map(([title, text]) => text(point).padStart(title.length)).join(' | '));
+  }
+}
