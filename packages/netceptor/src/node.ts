@@ -9,7 +9,7 @@ import type { Link, LinkOwner } from './link/link.js';
 import { BackendRunner } from './link/runner.js';
 import type { LinkEnd } from './link/state.js';
 import { type Logger, silentLogger } from './logger.js';
-import { Advertising, type OwnAdvertisement } from './node/advertising.js';
+import { Advertising, type OwnAdvertisement, streamAdvertisement } from './node/advertising.js';
 import { type BackendSettings, checkNodeId, linkRules } from './node/checks.js';
 import type { NodeEvents } from './node/events.js';
 import { Neighbours } from './node/neighbours.js';
@@ -25,7 +25,6 @@ import type { RoutingTable } from './routing/shortest-paths.js';
 import { dialStream } from './stream/dial.js';
 import { Lingering } from './stream/lifetime.js';
 import { type ServeStream, StreamListener } from './stream/listener.js';
-import { ConnectionType } from './wire/advertisement.js';
 import type { RoutingUpdate } from './wire/routing-update.js';
 
 /** How often links are looked at for silence (reference: mesh, 2.6). */
@@ -100,9 +99,8 @@ export class Netceptor extends EventEmitter<NodeEvents> {
       hasCircle: () => this.#router.hasCircle(),
       onChange: (outcome, advertisement) => this.emit('advertisement', { kind: outcome, advertisement }),
     });
-    this.#idleCheck = new Debounce(clock, { soon: 0, apart: 0, period: IDLE_CHECK }, () => {
-      for (const { link } of [...this.#neighbours.all()]) link.checkIdle();
-    });
+    const checkIdle = () => this.#neighbours.checkIdle();
+    this.#idleCheck = new Debounce(clock, { soon: 0, apart: 0, period: IDLE_CHECK }, checkIdle);
     this.#owner = this.#linkOwner();
   }
 
@@ -158,12 +156,7 @@ export class Netceptor extends EventEmitter<NodeEvents> {
     serve: ServeStream,
     { tls, tags, workCommands }: ListenOptions = {},
   ): StreamListener {
-    const connectionType = tls ? ConnectionType.streamTls : ConnectionType.stream;
-    const advertisement = tags && { connectionType, tags: new Map(Object.entries(tags)) };
-    const packets = this.openPacket(
-      service,
-      advertisement && (workCommands ? { ...advertisement, workCommands } : advertisement),
-    );
+    const packets = this.openPacket(service, streamAdvertisement({ tls, tags, workCommands }));
     return new StreamListener({
       packets,
       serve,
@@ -261,6 +254,7 @@ export class Netceptor extends EventEmitter<NodeEvents> {
     return {
       introduction: () => this.#routing.introduction(),
       occupancy: (peer) => this.#neighbours.occupancy(peer),
+      isRepeated: (updateId) => this.#router.isRepeated(updateId),
       established: (link, peer, cost) => this.#linkUp(link, peer, cost),
       update: (link: Link, update: RoutingUpdate) => this.#routing.receive(link, update),
       advertisement: (link, message) => this.#advertising.receive(link, message),

@@ -5,7 +5,7 @@ import type { Logger } from '../logger.js';
 import type { Way } from '../packet/packet-layer.js';
 import { DATA_HEADER } from '../wire/data.js';
 import { MessageType, REJECT_MESSAGE } from '../wire/message.js';
-import { decodeRoutingUpdate, type RoutingUpdate } from '../wire/routing-update.js';
+import { decodeRoutingUpdate, peekRoutingUpdate, type RoutingUpdate } from '../wire/routing-update.js';
 import {
   INITIAL_STATE,
   INTRODUCTION_INTERVAL,
@@ -28,6 +28,8 @@ export interface LinkOwner {
   introduction(): Buffer;
   /** Whether another link goes to that peer. */
   occupancy(peer: string, link: Link): Occupancy;
+  /** Whether an update was received before, over any link. */
+  isRepeated(updateId: string): boolean;
   established(link: Link, peer: string, cost: number): void;
   update(link: Link, update: RoutingUpdate): void;
   advertisement(link: Link, message: Buffer): void;
@@ -170,6 +172,11 @@ export class Link implements Way {
   }
 
   #receiveUpdate(message: Buffer): void {
+    if (this.#state.phase === 'up') {
+      // What the peer says of itself has to be read even then: it is about this link.
+      const head = peekRoutingUpdate(message);
+      if (head && head.nodeId !== this.peer && this.#owner.isRepeated(head.updateId)) return;
+    }
     let update: RoutingUpdate;
     try {
       update = decodeRoutingUpdate(message);

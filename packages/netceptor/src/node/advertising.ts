@@ -10,11 +10,13 @@ import {
 } from '../routing/advertisements.js';
 import {
   type Advertisement,
+  ConnectionType,
   decodeAdvertisement,
   encodeAdvertisement,
   type WorkCommand,
 } from '../wire/advertisement.js';
 import type { Neighbours } from './neighbours.js';
+import type { ListenOptions } from './options.js';
 
 /** Every service is told of this often (reference: mesh, 4.6). */
 const PERIOD = 60_000;
@@ -32,6 +34,20 @@ export interface OwnAdvertisement {
   readonly tags: ReadonlyMap<string, string>;
   /** The types of work it offers, asked for each time; control services have them. */
   readonly workCommands?: () => readonly WorkCommand[];
+}
+
+/** What is told of a service for streams; nothing when it has no tags. */
+export function streamAdvertisement({
+  tls,
+  tags,
+  workCommands,
+}: ListenOptions): OwnAdvertisement | undefined {
+  if (!tags) return undefined;
+  return {
+    connectionType: tls ? ConnectionType.streamTls : ConnectionType.stream,
+    tags: new Map(Object.entries(tags)),
+    ...(workCommands ? { workCommands } : {}),
+  };
 }
 
 /** What advertising needs of the rest of the node. */

@@ -48,6 +48,11 @@ export class Neighbours {
     return this.#neighbours.delete(link.peer);
   }
 
+  /** Gives up the links on which nothing was heard for too long. */
+  checkIdle(): void {
+    for (const { link } of [...this.#neighbours.values()]) link.checkIdle();
+  }
+
   /** Sends a message to all neighbours but one. */
   flood(message: Buffer, except?: Link): void {
     for (const { link } of [...this.#neighbours.values()]) if (link !== except) link.sendControl(message);

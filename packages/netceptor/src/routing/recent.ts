@@ -15,6 +15,10 @@ export class Recent {
     this.#lifetime = lifetime;
   }
 
+  has(entry: string): boolean {
+    return this.#young.has(entry) || this.#old.has(entry);
+  }
+
   /** Adds it; whether it was there already. */
   add(entry: string, now: number): boolean {
     if (this.#young.size >= this.#limit || now - this.#turned > this.#lifetime) {
@@ -22,7 +26,7 @@ export class Recent {
       this.#young = new Set();
       this.#turned = now;
     }
-    const seen = this.#young.has(entry) || this.#old.has(entry);
+    const seen = this.has(entry);
     this.#young.add(entry);
     return seen;
   }

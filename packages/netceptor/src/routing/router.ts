@@ -94,6 +94,11 @@ export class Router {
     };
   }
 
+  /** Whether an update with that ID was accepted already, so that nothing of it is new. */
+  isRepeated(updateId: string): boolean {
+    return this.#seen.has(updateId);
+  }
+
   /** Judges an update that came in. */
   receive(update: RoutingUpdate, now: number): Verdict {
     if (update.nodeId === '') return NOTHING;

@@ -7,6 +7,8 @@ import { Reference } from './reference.js';
 /** `pnpm simulate --nodes 1000 --graph random`: what a mesh costs each of its nodes, by its size. */
 
 const MINUTE = 60_000;
+/** The quiet time that is measured: two periods of updates stand for the six of a minute. */
+const QUIET = MINUTE / 3;
 /** Steps of virtual time between two looks at the tables. */
 const STEP = 100;
 /** Virtual time after which a mesh that has not found its ways has failed to. */
@@ -40,19 +42,20 @@ async function measure(kind: GraphKind, nodes: number, seed: number): Promise<Po
   } while (reference.wrongRoutes(1).length > 0);
   const settled = (mesh.clock.now() - started) / 1000;
   const startMessages = mesh.traffic.messages / nodes;
-  await mesh.clock.advance(MINUTE / 3);
+  await mesh.clock.advance(MINUTE / 6);
   const before = { ...mesh.traffic };
   const cpuBefore = process.cpuUsage();
-  await mesh.clock.advance(MINUTE);
+  await mesh.clock.advance(QUIET);
   const cpu = process.cpuUsage(cpuBefore);
+  const perMinute = (count: number) => (count * MINUTE) / QUIET / nodes;
   const point = {
     nodes,
     links: links.length,
     settled,
     startMessages,
-    messages: (mesh.traffic.messages - before.messages) / nodes,
-    bytes: (mesh.traffic.bytes - before.bytes) / nodes,
-    cpu: (cpu.user + cpu.system) / 1000 / nodes,
+    messages: perMinute(mesh.traffic.messages - before.messages),
+    bytes: perMinute(mesh.traffic.bytes - before.bytes),
+    cpu: perMinute(cpu.user + cpu.system) / 1000,
   };
   await mesh.stopAll();
   return point;

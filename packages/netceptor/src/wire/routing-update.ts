@@ -35,6 +35,23 @@ export function decodeRoutingUpdate(message: Buffer): RoutingUpdate {
   return decodeCanonical(text) ?? decodeAny(text);
 }
 
+const HEAD = /^.\{"NodeID":"([^"\\]*)","UpdateID":"([0-9A-Za-z]+)"/s;
+/** Bytes in which the head of nearly every update fits. */
+const HEAD_LENGTH = 96;
+
+/**
+ * What an update begins with, read without reading the rest: most updates come over several links, and all but the first
+ * copy are only looked at so far. Undefined when it is not written in the usual way; then it has to be decoded.
+ */
+export function peekRoutingUpdate(
+  message: Buffer,
+): { readonly nodeId: string; readonly updateId: string } | undefined {
+  const match = HEAD.exec(message.toString('latin1', 0, HEAD_LENGTH));
+  return match?.[1] === undefined || match[2] === undefined
+    ? undefined
+    : { nodeId: match[1], updateId: match[2] };
+}
+
 /** The form that nodes write themselves: by far the most frequent message of an idle mesh, so it has a shorter way. */
 const CANONICAL =
   /^\{"NodeID":"([^"\\]*)","UpdateID":"([^"\\]*)","UpdateEpoch":(\d{1,18}),"UpdateSequence":(\d{1,18}),"Connections":(\{[^{}]*\}),"ForwardingNode":"([^"\\]*)","SuspectedDuplicate":(\d{1,18})\}$/;
