@@ -151,20 +151,10 @@ export class Netceptor extends EventEmitter<NodeEvents> {
    * @param service up to 8 bytes; empty for any name that is free
    * @throws MeshError `RECEPTOR_MESH_SERVICE_IN_USE`, `RECEPTOR_MESH_SERVICE_NAME`, `RECEPTOR_MESH_CLOSED`
    */
-  listen(
-    service: string,
-    serve: ServeStream,
-    { tls, tags, workCommands }: ListenOptions = {},
-  ): StreamListener {
-    const packets = this.openPacket(service, streamAdvertisement({ tls, tags, workCommands }));
-    return new StreamListener({
-      packets,
-      serve,
-      tls,
-      clock: this.#clock,
-      log: this.#log,
-      lingering: this.#lingering,
-    });
+  listen(service: string, serve: ServeStream, options: ListenOptions = {}): StreamListener {
+    const packets = this.openPacket(service, streamAdvertisement(options));
+    const { tls } = options;
+    return new StreamListener({ ...this.#streamContext(), packets, serve, tls });
   }
 
   /**
@@ -175,17 +165,7 @@ export class Netceptor extends EventEmitter<NodeEvents> {
    *   `RECEPTOR_MESH_STREAM`, `RECEPTOR_MESH_ABORTED`, `RECEPTOR_MESH_CLOSED`
    */
   async dial(node: string, service: string, { tls, signal }: DialOptions = {}): Promise<Duplex> {
-    return dialStream({
-      packets: this.openPacket(),
-      nodeId: this.id,
-      node,
-      service,
-      tls,
-      clock: this.#clock,
-      log: this.#log,
-      lingering: this.#lingering,
-      signal,
-    });
+    return dialStream({ ...this.#streamContext(), packets: this.openPacket(), node, service, tls, signal });
   }
 
   /** What is told of a service has changed, such as its types of work: tells it soon. */
@@ -225,6 +205,10 @@ export class Netceptor extends EventEmitter<NodeEvents> {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  #streamContext() {
+    return { nodeId: this.id, clock: this.#clock, log: this.#log, lingering: this.#lingering };
   }
 
   async #close(): Promise<void> {
