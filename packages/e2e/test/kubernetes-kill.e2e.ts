@@ -46,6 +46,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  // What a test that failed has left.
+  await Promise.all(nodes.map((node) => node.daemon?.kill()));
   await cluster.close();
   await directory.remove();
 });
@@ -54,15 +56,19 @@ beforeEach(() => {
   script = worker;
 });
 
-let lives = 0;
+const nodes: Node[] = [];
 
 /** A daemon's directory, one life after the other. */
 class Node {
-  readonly path = join(directory.path, String(lives++));
+  readonly path = join(directory.path, String(nodes.length));
   readonly steps = join(this.path, 'steps');
   readonly #triggered = join(this.path, 'triggered');
   daemon: DaemonProcess | undefined;
   client: ReceptorClient | undefined;
+
+  constructor() {
+    nodes.push(this);
+  }
 
   /**
    * @param killAt the step at which it dies; undefined for a daemon that lives

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import type { Configuration } from './config/arguments.js';
 import { type Daemon, startDaemon } from './daemon.js';
 import type { DaemonLogger } from './logging.js';
@@ -23,6 +24,9 @@ export async function runDaemon(
   process.on('uncaughtException', unexpected);
   process.on('unhandledRejection', unexpected);
 
+  // V8 lets dead buffers pile up in proportion to the space for young objects, which grows with the traffic; kept small, a
+  // large payload takes 20 MB less.
+  setFlagsFromString('--semi-space-growth-factor=1');
   const starting = startDaemon(configuration, log);
   let ending = false;
   for (const [name, number] of Object.entries(SIGNALS)) {
