@@ -23,15 +23,21 @@ const changed = Math.max(
 );
 
 for (const name of PROGRAMS) {
-  // Beside dist/, so that a path relative to a module is the same in both.
   const dir = join('packages', name, 'program');
   if ((statSync(join(dir, 'cli.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0) > changed) continue;
   const bundle = await rolldown({
     input: join('packages', name, 'dist', 'cli.js'),
     platform: 'node',
     external: NATIVE,
+    // A file that a module names by `new URL('…', import.meta.url)` is copied, and found where it then is.
+    experimental: { resolveNewUrlToAsset: true },
   });
   // Names without hashes: a daemon that runs on while it is upgraded still finds what it has yet to load.
-  await bundle.write({ dir, chunkFileNames: '[name].js', sourcemap: true });
+  await bundle.write({
+    dir,
+    chunkFileNames: '[name].js',
+    assetFileNames: 'assets/[name][extname]',
+    sourcemap: true,
+  });
   await bundle.close();
 }
