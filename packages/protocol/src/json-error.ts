@@ -32,25 +32,24 @@ class JsonChecker {
     return this.#at < this.#text.length ? this.#unexpected('after top-level value') : undefined;
   }
 
-  /** A value begins here; of an object or a list only its opening is taken. */
+  /** A value begins here; of an object or a list only its opening is taken, and that of the lists that begin it. */
   #value(): string | undefined {
     this.#space();
+    while (this.#text[this.#at] === '[') {
+      if (this.#open.length >= MAX_DEPTH) return this.#unexpected('exceeded max depth');
+      this.#at++;
+      this.#space();
+      if (this.#take(']')) return undefined;
+      this.#open.push('element');
+    }
     const char = this.#text[this.#at];
-    if ((char === '{' || char === '[') && this.#open.length >= MAX_DEPTH)
-      return this.#unexpected('exceeded max depth');
     if (char === '{') {
+      if (this.#open.length >= MAX_DEPTH) return this.#unexpected('exceeded max depth');
       this.#at++;
       this.#space();
       if (this.#take('}')) return undefined;
       this.#open.push('key');
       return this.#key();
-    }
-    if (char === '[') {
-      this.#at++;
-      this.#space();
-      if (this.#take(']')) return undefined;
-      this.#open.push('element');
-      return this.#value();
     }
     if (char === '"') return this.#string();
     if (char === 't') return this.#literal('true');
