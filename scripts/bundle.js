@@ -3,7 +3,7 @@
  * takes a daemon longer than all else it does until it answers. What is imported only when it is needed stays in files of
  * its own. Libraries are not gathered, and packages with native code cannot be. Does nothing where nothing has changed.
  */
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -21,6 +21,9 @@ const sources = readdirSync('packages')
 const changed = Math.max(
   ...[...sources, 'pnpm-lock.yaml', 'scripts/bundle.js'].map((path) => statSync(path).mtimeMs),
 );
+
+// The mesh's QUIC looks for it beside the directory of its modules, which are gathered in the daemon's.
+cpSync('packages/quic/wasm/quic.wasm', 'packages/receptor/wasm/quic.wasm');
 
 for (const name of PROGRAMS) {
   const dir = join('packages', name, 'program');

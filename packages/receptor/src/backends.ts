@@ -1,44 +1,139 @@
-import type { Socket } from 'node:net';
+import type { Backend, BackendSettings } from '@receptor/netceptor';
 import type { Logger } from '@receptor/workceptor';
-import type { ConfigItem } from './config/item.js';
-import type { Listener } from './listeners/listener.js';
-import { listenOnTcp } from './listeners/tcp.js';
+import { type ConfigItem, configError } from './config/item.js';
+import type { SectionName } from './config/sections/index.js';
+import { listenError } from './listeners/tcp.js';
+import type { MeshNode } from './mesh-node.js';
 import type { TlsProfiles } from './tls-profiles.js';
 
-/**
- * Opens the ports of the backends of a configuration. No mesh is spoken on them yet: whoever connects is sent away, and no
- * peer is called, because a session that is never begun would only keep the other side busy.
- * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon
- */
-export async function openBackends(
-  items: readonly ConfigItem[],
-  { servers }: TlsProfiles,
-  log: Logger,
-): Promise<Listener[]> {
-  const listeners: Listener[] = [];
-  for (const item of items) {
-    if (item.section === 'tcp-listener') {
-      const { bindaddr, port, tls } = item.settings;
-      const host = bindaddr.includes(':') ? `[${bindaddr}]` : bindaddr;
-      const listener = await listenOnTcp(
-        `${host}:${port}`,
-        (socket) => sendAway(socket, log),
-        log,
-        servers.get(tls)?.listenerOptions(),
-      );
-      log.debug(`Listening on TCP ${listener.address}`);
-      listeners.push(listener);
-    } else if (item.section === 'tcp-peer') {
-      log.warning(
-        `Not connecting to TCP peer ${item.settings.address}: links between nodes are not available yet`,
-      );
-    }
-  }
-  return listeners;
+/** The sections that give a node links to others. */
+export const BACKENDS: ReadonlySet<SectionName> = new Set([
+  'tcp-listener',
+  'tcp-peer',
+  'udp-listener',
+  'udp-peer',
+  'ws-listener',
+  'ws-peer',
+]);
+
+/** A backend, and what the log says when it runs. */
+interface Way {
+  readonly backend: Backend;
+  readonly running: (address: string) => string;
+  /** Of a listener. */
+  readonly listens?: { readonly network: 'tcp' | 'udp'; readonly host: string; readonly port: number };
 }
 
-function sendAway(socket: Socket, log: Logger): void {
-  log.warning('Refused a TCP peer: links between nodes are not available yet');
-  socket.on('error', () => {});
-  socket.destroy();
+type Netceptor = typeof import('@receptor/netceptor');
+
+/**
+ * Gives a node the links of a configuration: opens ports, and begins to dial.
+ * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon
+ */
+export async function addBackends(
+  node: MeshNode,
+  items: readonly ConfigItem[],
+  tls: TlsProfiles,
+  log: Logger,
+): Promise<void> {
+  const netceptor = await import('@receptor/netceptor');
+  for (const item of items) {
+    const way = wayOf(item, netceptor, tls);
+    if (!way) continue;
+    log.debug(way.running(await start(node, way, settingsOf(item))));
+  }
 }
+
+async function start(node: MeshNode, { backend, listens }: Way, settings: BackendSettings): Promise<string> {
+  if (listens && !(listens.port >= 0 && listens.port <= 65_535))
+    throw configError(
+      `${listens.network === 'tcp' ? 'listen tcp: ' : ''}address ${listens.port}: invalid port`,
+    );
+  try {
+    return (await node.netceptor.addBackend(backend, settings)).address;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const cause = error.cause instanceof Error ? error.cause : undefined;
+    if (!listens || !cause) throw configError(error.message, error);
+    const { host, port, network } = listens;
+    throw listenError(host, `${host.includes(':') ? `[${host}]` : host}:${port}`, cause, network);
+  }
+}
+
+function wayOf(item: ConfigItem, netceptor: Netceptor, tls: TlsProfiles): Way | undefined {
+  switch (item.section) {
+    case 'tcp-listener': {
+      const { bindaddr: host, port } = item.settings;
+      const options = { ...tlsListener(tls, item.settings.tls), host: wildcard(host), port };
+      return {
+        backend: new netceptor.TcpListener(options),
+        running: (address) => `Listening on TCP ${address}`,
+        listens: { network: 'tcp', host, port },
+      };
+    }
+    case 'udp-listener': {
+      const { bindaddr: host, port } = item.settings;
+      return {
+        backend: new netceptor.UdpListener({ host, port }),
+        running: (address) => `Listening on UDP ${address}`,
+        listens: { network: 'udp', host, port },
+      };
+    }
+    case 'ws-listener': {
+      const { bindaddr: host, port, path } = item.settings;
+      const options = { ...tlsListener(tls, item.settings.tls), host: wildcard(host), port, path };
+      return {
+        backend: new netceptor.WebSocketListener(options),
+        running: (address) => `Listening on Websocket ${address} path ${path}`,
+        listens: { network: 'tcp', host, port },
+      };
+    }
+    case 'tcp-peer': {
+      const { address, redial } = item.settings;
+      const options = { ...tlsDialler(tls, item.settings.tls), address, redial };
+      return {
+        backend: new netceptor.TcpDialler(options),
+        running: () => `Running TCP peer connection ${address}`,
+      };
+    }
+    case 'udp-peer': {
+      const { address, redial } = item.settings;
+      return {
+        backend: new netceptor.UdpDialler({ address, redial }),
+        running: () => `Running UDP peer connection ${address}`,
+      };
+    }
+    case 'ws-peer': {
+      const { address, redial, extraheader } = item.settings;
+      const options = { ...tlsDialler(tls, item.settings.tls), address, redial, extraHeader: extraheader };
+      return {
+        backend: new netceptor.WebSocketDialler(options),
+        running: () => `Running Websocket peer connection ${address}`,
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function settingsOf({ settings }: ConfigItem): BackendSettings {
+  return {
+    ...('cost' in settings && { cost: settings.cost }),
+    ...('nodecost' in settings && { nodeCost: settings.nodecost }),
+    ...('allowedpeers' in settings &&
+      settings.allowedpeers.length > 0 && { allowedPeers: settings.allowedpeers }),
+  };
+}
+
+function tlsListener({ servers }: TlsProfiles, name: string) {
+  const profile = servers.get(name);
+  return profile && { tls: profile.listenerOptions() };
+}
+
+function tlsDialler({ clients }: TlsProfiles, name: string) {
+  const profile = clients.get(name);
+  return profile && { tls: profile.diallerOptions() };
+}
+
+/** As with Go, every address of IPv4 stands for those of IPv6 too. */
+const wildcard = (host: string): string => (host === '0.0.0.0' || host === '::' ? '' : host);

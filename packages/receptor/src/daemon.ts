@@ -1,5 +1,5 @@
 import { Workceptor } from '@receptor/workceptor';
-import { openBackends } from './backends.js';
+import { addBackends, BACKENDS } from './backends.js';
 import type { Configuration } from './config/arguments.js';
 import { type ConfigItem, checkItems, configError } from './config/item.js';
 import type { SectionName, Settings } from './config/sections/index.js';
@@ -10,9 +10,9 @@ import { ControlServer } from './control/server.js';
 import { ControlService } from './control/service.js';
 import { lockData } from './data-lock.js';
 import type { FileLock } from './file-lock.js';
-import type { Listener } from './listeners/listener.js';
 import { LocalNode } from './local-node.js';
 import type { DaemonLogger } from './logging.js';
+import { MeshNode } from './mesh-node.js';
 import { loadTlsProfiles } from './tls-profiles.js';
 import { ownVersion } from './version.js';
 import { workTypeOf } from './work-types.js';
@@ -36,12 +36,9 @@ export interface Daemon {
 }
 
 /** Sections that give a node something to do. */
-const OCCUPATIONS: ReadonlySet<SectionName> = new Set([
-  'tcp-listener',
-  'tcp-peer',
-  'control-service',
-  'local-only',
-]);
+const OCCUPATIONS: ReadonlySet<SectionName> = new Set([...BACKENDS, 'control-service', 'local-only']);
+/** Sections that only a node of the mesh can put in force. */
+const OF_THE_MESH: ReadonlySet<SectionName> = new Set([...BACKENDS, 'tls-server', 'tls-client']);
 
 /**
  * Puts a configuration in force. Control services answer when the whole of it is, whatever the order of its sections:
@@ -61,25 +58,23 @@ export async function startDaemon(
 
   const [settings] = settingsOf(items, 'node');
   if (!settings) throw configError('the configuration has no node');
-  const tls = await loadTlsProfiles(items, nodeId(settings.id));
-  const workceptor = new Workceptor({ nodeId: nodeId(settings.id), dataDir: settings.datadir, logger: log });
-  const node = new LocalNode(nodeId(settings.id), ownVersion(), workceptor, tls.clients);
-  const commands = receptorCommands({
-    node,
-    workceptor,
-    log,
-    dial: (id, service, name) => node.dial(id, service, name),
-  });
+  const id = nodeId(settings.id);
+  const version = ownVersion();
+  const tls = await loadTlsProfiles(items, id);
+  const workceptor = new Workceptor({ nodeId: id, dataDir: settings.datadir, logger: log });
+  const node = items.some(({ section }) => OF_THE_MESH.has(section))
+    ? await MeshNode.create({ id, version, settings, tls, workceptor, log })
+    : new LocalNode(id, version, workceptor);
+  const commands = receptorCommands({ node, workceptor, log });
   const control = new ControlServer({ nodeId: node.id, log, commands });
 
   const idle = !items.some((item) => OCCUPATIONS.has(item.section));
   const services: ControlService[] = [];
-  let backends: Listener[] = [];
   let dataLock: FileLock | undefined;
   const close = async (): Promise<void> => {
-    const accepting = [...services, ...backends].map((each) => each.close());
+    const accepting = services.map((each) => each.close());
     control.close();
-    await Promise.allSettled([...accepting, workceptor.close()]);
+    await Promise.allSettled([...accepting, node.close(), workceptor.close()]);
     dataLock?.release();
     for (const service of services) service.release();
   };
@@ -90,8 +85,10 @@ export async function startDaemon(
       services.push(await ControlService.prepare(each, control, tls.servers.get(each.tcptls)));
       // One that comes by the mesh has the rights of the mesh, also from this very node.
       if (each.service)
-        node.addService({ name: each.service, tls: each.tls !== '' }, (stream) =>
-          control.serve(stream, 'mesh', node.id),
+        node.addService(
+          each.service,
+          (stream, remote) => control.serve(stream, 'mesh', remote),
+          tls.servers.get(each.tls),
         );
     }
     dataLock = await lockData(workceptor.directory, log);
@@ -101,8 +98,8 @@ export async function startDaemon(
       if (workType) workceptor.registerWorkType(workType);
     }
     node.changed();
-    backends = await openBackends(items, tls, log);
     await workceptor.open();
+    if (node instanceof MeshNode) await addBackends(node, items, tls, log);
     for (const service of services) await service.listen();
     for (const each of controlItems) log.info(`Running control service ${each.service}`);
     if (!idle) log.info('Initialization complete');

@@ -5,6 +5,16 @@ export function localTimestamp(time: Date): string {
   return local + zone(east);
 }
 
+/** {@link localTimestamp} of nanoseconds since 1970. */
+export function localTimestampOf(nanoseconds: bigint): string {
+  const fraction = ((nanoseconds % SECOND) + SECOND) % SECOND;
+  const whole = localTimestamp(new Date(Number((nanoseconds - fraction) / 1_000_000n)));
+  const digits = fraction.toString().padStart(9, '0').replace(/0+$/, '');
+  return digits === '' ? whole : whole.replace(/(?<=:\d\d)(?=Z|[+-]\d\d:\d\d$)/, `.${digits}`);
+}
+
+const SECOND = 1_000_000_000n;
+
 function zone(minutesEast: number): string {
   if (minutesEast === 0) return 'Z';
   const minutes = Math.abs(minutesEast);

@@ -31,16 +31,7 @@ export async function listenOnTcp(
   const server = secure?.server ?? createServer({ allowHalfOpen: true, noDelay: true }, connected);
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const lookup = error.syscall === 'getaddrinfo';
-      reject(
-        failure(
-          lookup
-            ? `lookup ${host}: ${error.code === 'ENOTFOUND' ? 'no such host' : systemErrorText(error)}`
-            : `bind: ${systemErrorText(error)}`,
-          lookup ? '' : ` ${address}`,
-          error,
-        ),
-      );
+      reject(listenError(host, address, error));
     });
     server.listen({ port, backlog: 1024, ...(isWildcard(host) ? {} : { host }) }, () => {
       server.removeAllListeners('error');
@@ -57,6 +48,19 @@ export async function listenOnTcp(
       });
     });
   });
+}
+
+/** Why nothing can listen at an address, in the words of the Go daemon. */
+export function listenError(
+  host: string,
+  address: string,
+  error: NodeJS.ErrnoException,
+  network = 'tcp',
+): ReceptorError {
+  if (error.syscall !== 'getaddrinfo')
+    return failure(`bind: ${systemErrorText(error)}`, ` ${address}`, error, network);
+  const reason = error.code === 'ENOTFOUND' ? 'no such host' : systemErrorText(error);
+  return failure(`lookup ${host}: ${reason}`, '', error, network);
 }
 
 /** The address of a socket's peer as Go prints it. */
@@ -88,6 +92,6 @@ function splitAddress(address: string): { host: string; port: number } {
   return { host, port };
 }
 
-function failure(text: string, where = '', cause?: unknown): ReceptorError {
-  return new ReceptorError('RECEPTOR_CONFIG_INVALID', `listen tcp${where}: ${text}`, { cause });
+function failure(text: string, where = '', cause?: unknown, network = 'tcp'): ReceptorError {
+  return new ReceptorError('RECEPTOR_CONFIG_INVALID', `listen ${network}${where}: ${text}`, { cause });
 }

@@ -64,10 +64,6 @@ export const SECTIONS: readonly Section<SectionName>[] = ALL;
 
 /** Sections that can be read and checked, but not put in force yet. */
 export const NOT_IMPLEMENTED: ReadonlySet<SectionName> = new Set([
-  'udp-listener',
-  'udp-peer',
-  'ws-listener',
-  'ws-peer',
   'command-service',
   'ip-router',
   'tcp-server',

@@ -2,7 +2,7 @@ import { interpretCommand } from '@receptor/protocol';
 import type { Logger, Workceptor } from '@receptor/workceptor';
 import type { ControlCommand } from '../command.js';
 import type { NodeView } from '../node-view.js';
-import { type Dial, runConnect } from './connect.js';
+import { runConnect } from './connect.js';
 import { pingReply } from './ping.js';
 import { reloadReply } from './reload.js';
 import { StatusReplies } from './status.js';
@@ -13,12 +13,11 @@ import { runWork } from './work/index.js';
 export interface CommandSubjects {
   readonly node: NodeView;
   readonly workceptor: Workceptor;
-  readonly dial: Dial;
   readonly log: Logger;
 }
 
 /** Makes the commands that every node has (reference: control, 2 to 8). */
-export function receptorCommands({ node, workceptor, dial, log }: CommandSubjects): ControlCommand {
+export function receptorCommands({ node, workceptor, log }: CommandSubjects): ControlCommand {
   const status = new StatusReplies(node);
   return (line, context) => {
     const command = interpretCommand(line);
@@ -26,11 +25,11 @@ export function receptorCommands({ node, workceptor, dial, log }: CommandSubject
       case 'status':
         return status.reply(command);
       case 'ping':
-        return pingReply(node, command);
+        return pingReply(node, command, context.signal);
       case 'traceroute':
-        return tracerouteReply(node, command);
+        return tracerouteReply(node, command, context.signal);
       case 'connect':
-        return runConnect(dial, command, context);
+        return runConnect(node, command, context);
       case 'reload':
         return reloadReply(log);
       case 'work':

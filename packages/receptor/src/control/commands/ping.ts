@@ -1,12 +1,7 @@
-import { encodeReply, formatDuration, type PingCommand } from '@receptor/protocol';
-import { isOwnNode, type NodeView } from '../node-view.js';
-import { NO_ROUTE } from './routes.js';
+import { encodeReply, type PingCommand } from '@receptor/protocol';
+import type { NodeView } from '../node-view.js';
 
-/** Answers `ping` (reference: control, 3): a node without links reaches itself only. */
-export function pingReply(node: NodeView, command: PingCommand): string {
-  const start = process.hrtime.bigint();
-  const { nodeId } = node.snapshot;
-  if (!isOwnNode(command.target, nodeId)) return encodeReply({ Error: NO_ROUTE, Success: false });
-  const time = process.hrtime.bigint() - start;
-  return encodeReply({ From: nodeId, Success: true, Time: Number(time), TimeStr: formatDuration(time) });
+/** Answers `ping` (reference: control, 3). A node out of reach is a reply too. */
+export async function pingReply(node: NodeView, command: PingCommand, signal: AbortSignal): Promise<string> {
+  return encodeReply(await node.ping(command.target, signal));
 }

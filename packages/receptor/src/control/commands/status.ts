@@ -8,7 +8,7 @@ const SYSTEM = { SystemCPUCount: cpus().length, SystemMemoryMiB: Math.floor(tota
 /** Stands for the time in a reply that is kept ready; no name can contain it. */
 const TIME_MARK = '\u0000';
 
-/** Answers `status` (reference: control, 2). All but the time of the advertisements is kept ready. */
+/** Answers `status` (reference: control, 2). Of a node without links, all but the time is kept ready. */
 export class StatusReplies {
   readonly #node: NodeView;
   #snapshot: NodeSnapshot | undefined;
@@ -25,6 +25,8 @@ export class StatusReplies {
       const reply = Object.entries(statusOf(snapshot, localTimestamp(new Date())));
       return encodeStatusReply(Object.fromEntries(reply.filter(([name]) => wanted.has(name))));
     }
+    // What other nodes say may contain anything, and changes all the time.
+    if (snapshot.mesh) return encodeStatusReply(statusOf(snapshot, localTimestamp(new Date())));
     if (this.#snapshot !== snapshot) {
       this.#snapshot = snapshot;
       this.#parts = encodeStatusReply(statusOf(snapshot, TIME_MARK)).split('\\u0000');
@@ -34,20 +36,21 @@ export class StatusReplies {
 }
 
 function statusOf(snapshot: NodeSnapshot, time: string): StatusReply {
-  const { nodeId, version, services, workTypes } = snapshot;
-  return {
-    Advertisements: services.map((service) => ({
-      NodeID: nodeId,
-      Service: service.name,
-      Time: time,
-      ConnType: service.tls ? 2 : 1,
-      Tags: { type: 'Control Service' },
-      WorkCommands: workTypes.length > 0 ? workTypes : null,
-    })),
-    Connections: [],
-    KnownConnectionCosts: {},
+  const { nodeId, version, services, workTypes, mesh } = snapshot;
+  const own = services.map((service) => ({
     NodeID: nodeId,
-    RoutingTable: {},
+    Service: service.name,
+    Time: time,
+    ConnType: service.tls ? 2 : 1,
+    Tags: { type: 'Control Service' },
+    WorkCommands: workTypes.length > 0 ? workTypes : null,
+  }));
+  return {
+    Advertisements: [...own, ...(mesh?.advertisements ?? [])],
+    Connections: mesh?.connections ?? [],
+    KnownConnectionCosts: mesh?.knownConnectionCosts ?? {},
+    NodeID: nodeId,
+    RoutingTable: mesh?.routingTable ?? {},
     ...SYSTEM,
     Version: version,
   };
