@@ -12,13 +12,7 @@ import type { Logger, Workceptor } from '@receptor/workceptor';
 import { configError } from './config/item.js';
 import type { Settings } from './config/sections/index.js';
 import { localTimestampOf } from './control/local-timestamp.js';
-import {
-  isOwnNode,
-  type MeshSnapshot,
-  type NodeSnapshot,
-  type NodeView,
-  type OwnService,
-} from './control/node-view.js';
+import type { MeshSnapshot, NodeSnapshot, NodeView, OwnService } from './control/node-view.js';
 import { checkDialledService, type ServeStream, serviceInUse } from './local-node.js';
 import type { TlsProfiles } from './tls-profiles.js';
 
@@ -123,7 +117,7 @@ export class MeshNode implements NodeView {
       throw new ReceptorError('RECEPTOR_CONNECT_FAILED', `unknown TLS config ${tlsClient}`);
     checkDialledService(service);
     try {
-      return await this.netceptor.dial(isOwnNode(node, this.id) ? this.id : node, service, {
+      return await this.netceptor.dial(node, service, {
         ...(tls && { tls }),
         signal,
       });

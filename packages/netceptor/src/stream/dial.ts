@@ -40,7 +40,9 @@ export function throwRefusal(refusal: Refusal | undefined): void {
 
 /** Opens a stream to a service (reference: mesh, 5.2). Owns the packet connection, whatever comes of it. */
 export async function dialStream(context: DialContext): Promise<QuicStream> {
-  const { packets, node, service, clock, log, lingering, signal } = context;
+  const { packets, service, clock, log, lingering, signal } = context;
+  // Answers come from the node by its own name.
+  const node = context.node.toLowerCase() === 'localhost' ? context.nodeId : context.node;
   const failure = new AbortController();
   const fail = (error: MeshError): void => failure.abort(error);
   const endpoint = openTransport(packets, clock, (error) =>
@@ -60,7 +62,7 @@ export async function dialStream(context: DialContext): Promise<QuicStream> {
   });
   try {
     const connection = await endpoint.connect(encodeRemote(node, service), {
-      ...tlsOptions(context),
+      ...tlsOptions(context, node),
       protocols: PROTOCOLS,
       signal: signal ? AbortSignal.any([signal, failure.signal]) : failure.signal,
     });
@@ -91,14 +93,13 @@ function dialError(error: unknown, signal: AbortSignal | undefined): unknown {
 
 type TlsPart = Pick<ConnectOptions, 'identity' | 'serverName' | 'verifyPeer'>;
 
-function tlsOptions({ tls, nodeId, node, clock }: DialContext): TlsPart {
+function tlsOptions({ tls, nodeId, clock }: DialContext, node: string): TlsPart {
   if (!tls) {
     const verifyPeer: VerifyPeer = (chain) => {
       if (!chain.some(isInsecure)) throw new CertificateRefused('insecure connection to secure service');
     };
     return { verifyPeer, serverName: nodeId };
   }
-  const target = node.toLowerCase() === 'localhost' ? nodeId : node;
-  const verifyPeer: VerifyPeer = (chain) => throwRefusal(tls.refuseService(chain, target, clock.now()));
+  const verifyPeer: VerifyPeer = (chain) => throwRefusal(tls.refuseService(chain, node, clock.now()));
   return tls.identity ? { verifyPeer, identity: tls.identity } : { verifyPeer };
 }
