@@ -1,18 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ReceptorClient } from '../src/index.js';
-import { failure, ScriptedServer } from './scripted-server.js';
+import { eachTest, failure, type ScriptedServer } from './scripted-server.js';
 import { exchanges } from './vectors.js';
 
 let server: ScriptedServer;
 let client: ReceptorClient;
 
-beforeEach(async () => {
-  server = await ScriptedServer.create();
-  client = new ReceptorClient(server.path);
-});
-afterEach(async () => {
-  client.close();
-  await server[Symbol.asyncDispose]();
+eachTest((...made) => {
+  [server, client] = made;
 });
 
 describe('a command', () => {

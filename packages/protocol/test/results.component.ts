@@ -1,18 +1,13 @@
 import { once } from 'node:events';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ReceptorClient } from '../src/index.js';
-import { failure, type Peer, ScriptedServer, SUCCEEDED } from './scripted-server.js';
+import { describe, expect, it } from 'vitest';
+import type { ReceptorClient } from '../src/index.js';
+import { eachTest, failure, type Peer, type ScriptedServer, SUCCEEDED } from './scripted-server.js';
 
 let server: ScriptedServer;
 let client: ReceptorClient;
 
-beforeEach(async () => {
-  server = await ScriptedServer.create();
-  client = new ReceptorClient(server.path);
-});
-afterEach(async () => {
-  client.close();
-  await server[Symbol.asyncDispose]();
+eachTest((...made) => {
+  [server, client] = made;
 });
 
 /** A daemon with one finished unit `u` of that output, whose stream is cut after so many bytes. */

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect } from 'vitest';
-import type { ReceptorError } from '../src/index.js';
+import { afterEach, beforeEach, expect } from 'vitest';
+import { ReceptorClient, type ReceptorError } from '../src/index.js';
 
 /** The server's side of a connection. */
 export class Peer {
@@ -98,3 +98,18 @@ export async function failure(promise: Promise<unknown>): Promise<ReceptorError>
 /** The reply to `work status` for a unit that succeeded with so many bytes of output. */
 export const SUCCEEDED = (size: number) =>
   `{"Detail":"exit status 0","ExtraData":null,"State":2,"StateName":"Succeeded","StdoutSize":${size},"WorkType":"cat"}\n`;
+
+/** Gives each test of a file a server of its own, and a client of that. */
+export function eachTest(use: (server: ScriptedServer, client: ReceptorClient) => void): void {
+  let end = async (): Promise<void> => {};
+  beforeEach(async () => {
+    const server = await ScriptedServer.create();
+    const client = new ReceptorClient(server.path);
+    end = async () => {
+      client.close();
+      await server[Symbol.asyncDispose]();
+    };
+    use(server, client);
+  });
+  afterEach(() => end());
+}

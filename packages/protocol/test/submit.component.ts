@@ -2,21 +2,16 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Payload, ReceptorClient } from '../src/index.js';
-import { failure, ScriptedServer } from './scripted-server.js';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Payload, ReceptorClient } from '../src/index.js';
+import { eachTest, failure, type ScriptedServer } from './scripted-server.js';
 import { steps } from './vectors.js';
 
 let server: ScriptedServer;
 let client: ReceptorClient;
 
-beforeEach(async () => {
-  server = await ScriptedServer.create();
-  client = new ReceptorClient(server.path);
-});
-afterEach(async () => {
-  client.close();
-  await server[Symbol.asyncDispose]();
+eachTest((...made) => {
+  [server, client] = made;
 });
 
 describe('a submit', () => {
