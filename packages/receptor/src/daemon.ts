@@ -28,6 +28,8 @@ export interface Daemon {
   readonly addresses: readonly string[];
   /** Whether nothing keeps it running: neither a backend, nor a control service, nor `local-only`. */
   readonly idle: boolean;
+  /** Resolves when the node has left the mesh by itself, because another one has its ID; otherwise never. */
+  readonly superseded: Promise<void>;
   /**
    * Ends the node: sockets and locks are given up, connections closed. Units that run go on, and the next daemon with the
    * same data directory takes them up. May be called again; always resolves.
@@ -115,6 +117,9 @@ export async function startDaemon(
     workceptor,
     addresses: services.flatMap((service) => service.addresses),
     idle,
+    superseded: new Promise((resolve) => {
+      if (node instanceof MeshNode) node.netceptor.once('duplicate', resolve);
+    }),
     close: () => {
       closing ??= close();
       return closing;

@@ -41,6 +41,8 @@ export async function runDaemon(
   const daemon = await starting;
   // A node with nothing but `local-only` has no socket to keep the process.
   setInterval(() => {}, 2 ** 31 - 1);
+  // As with Go, that is no failure of this process.
+  daemon.superseded.then(() => end(daemon), unexpected);
   if (daemon.idle && !ending) {
     log.warning('Nothing to do - no backends are running.');
     await daemon.close();

@@ -20,15 +20,19 @@ export interface RunningDaemon {
 }
 
 /**
- * Starts a daemon `foo` at level debug with a socket, its data in a directory of its own.
+ * Starts a daemon at level debug with a socket, its data in a directory of its own.
  * @param sections more sections, as YAML, `DIR` standing for the directory
  */
-export async function runDaemon(sections: string, directory?: string): Promise<RunningDaemon> {
+export async function runDaemon(
+  sections: string,
+  directory?: string,
+  nodeId = 'foo',
+): Promise<RunningDaemon> {
   const place = directory ?? (await mkdtemp(join(tmpdir(), 'receptor-')));
   const file = join(place, 'foo.yml');
   await writeFile(
     file,
-    `- node: {id: foo, datadir: ${place}/data}\n- log-level: debug\n${sections.replaceAll('DIR', place)}\n`,
+    `- node: {id: ${nodeId}, datadir: ${place}/data}\n- log-level: debug\n${sections.replaceAll('DIR', place)}\n`,
   );
   const request = await parseArguments(['-c', file]);
   if (request.ask !== 'run') throw new Error('not a configuration to run');
