@@ -41,6 +41,11 @@ export function redactExtraData(extraData: unknown): unknown {
   return { ...extraData, KubeConfig: '', KubePod: '' };
 }
 
+/** Whether a Go daemon wrote this: it knows no UIDs. */
+export function isForeign(extraData: unknown): boolean {
+  return typeof extraData === 'object' && extraData !== null && !('PodUID' in extraData);
+}
+
 /** ExtraData as it was read from disk; what a Go daemon or a hand left out or spoilt is empty. */
 export function readExtraData(extraData: unknown): KubernetesExtraData {
   const raw =

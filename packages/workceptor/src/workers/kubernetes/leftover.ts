@@ -15,6 +15,8 @@ export interface Leftover
     'PodName' | 'PodUID' | 'KubeNamespace' | 'KubeConfig' | 'KubeConfigDirectory'
   > {
   Unit: string;
+  /** Whether a Go daemon made it. */
+  Foreign?: boolean;
 }
 
 /** The longest between two tries, and what they begin with. */
@@ -22,11 +24,19 @@ const LONGEST_WAIT_MS = 60_000;
 const FIRST_WAIT_MS = 500;
 
 /** What is left of a unit; undefined where it has no pod. */
-export function leftoverOf(unit: string, extra: KubernetesExtraData): Leftover | undefined {
+export function leftoverOf(unit: string, extra: KubernetesExtraData, foreign: boolean): Leftover | undefined {
   const { PodName, PodUID, KubeNamespace, KubeConfig, KubeConfigDirectory } = extra;
   if (PodName === '') return undefined;
   const from = KubeConfigDirectory === undefined ? {} : { KubeConfigDirectory };
-  return { Unit: unit, PodName, PodUID, KubeNamespace, KubeConfig, ...from };
+  return {
+    Unit: unit,
+    PodName,
+    PodUID,
+    KubeNamespace,
+    KubeConfig,
+    ...from,
+    ...(foreign ? { Foreign: true } : {}),
+  };
 }
 
 /** How patiently a pod is deleted. */
@@ -47,7 +57,7 @@ export async function deletePod(
   leftover: Leftover,
   { signal, refusals, client: given }: Patience,
 ): Promise<string | undefined> {
-  const { PodName: name, PodUID: uid, Unit: unit } = leftover;
+  const { PodName: name, PodUID: uid, Unit: unit, Foreign: foreign } = leftover;
   let text = 'there was no time';
   let refused = 0;
   for (let failures = 1; !signal.aborted; failures++) {
@@ -55,7 +65,7 @@ export async function deletePod(
       const client = given ?? (await connect(context, leftover));
       try {
         const namespace = leftover.KubeNamespace || client.defaultNamespace;
-        await removePod(client, { namespace, name, uid, unit: labelValue(unit) }, signal);
+        await removePod(client, { namespace, name, uid, foreign, unit: labelValue(unit) }, signal);
         return undefined;
       } finally {
         if (!given) client.close();

@@ -6,8 +6,10 @@ import { UNIT_LABEL } from './pod.js';
 export interface PodToRemove {
   namespace: string;
   name: string;
-  /** Empty where it is not known; then the pod is looked at first, and must carry the unit's label. */
+  /** Empty where it is not known; then the pod is looked at first, and must not be another unit's. */
   uid: string;
+  /** Whether it was made by a Go daemon, which sets no labels. */
+  foreign?: boolean | undefined;
   /** Value of the unit's label. */
   unit: string;
 }
@@ -28,8 +30,9 @@ export async function removePod(
     let { uid } = pod;
     if (uid === '') {
       const found = await api.json<Pod>({ path, ...limit });
-      if (found.metadata?.labels?.[UNIT_LABEL] !== pod.unit) return false;
-      uid = found.metadata.uid ?? '';
+      const label = found.metadata?.labels?.[UNIT_LABEL];
+      if (label !== pod.unit && !(pod.foreign && label === undefined)) return false;
+      uid = found.metadata?.uid ?? '';
     }
     const body = { kind: 'DeleteOptions', apiVersion: 'v1', ...(uid ? { preconditions: { uid } } : {}) };
     await api.json({ method: 'DELETE', path, body, ...limit });

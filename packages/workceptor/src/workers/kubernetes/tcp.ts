@@ -25,8 +25,9 @@ export interface ExchangeOptions {
   onStdinSent(): void;
 }
 
-/** How long a connection may take that a pod has begun before it ended. */
+/** How long a connection may take that a pod has begun before it ended, and be silent after that. */
 const LATE_MS = 5_000;
+const KEEP_ALIVE_MS = 30_000;
 
 /**
  * A port that a pod calls back, with `streammethod: tcp` (reference: kubernetes, 6). The first connection is it: it is
@@ -82,7 +83,13 @@ export class PodCallback {
     });
     const socket = await Promise.race([this.#connection, late, aborted]);
     signal.throwIfAborted();
+    // Nothing else would end the reading of a pod that says nothing.
+    void aborted.then(() => socket?.destroy());
     if (!socket) return failed('none', 'Error accepting', 'the worker ended without having connected');
+    // A pod whose node is lost ends no connection.
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.on('timeout', () => socket.destroy(new Error('the connection did not end with the worker')));
+    void ended.then(() => socket.setTimeout(LATE_MS));
     let sent = false;
     const sending = pipeline(createReadStream(stdinPath), socket, { signal, end: true }).then(() => {
       sent = true;

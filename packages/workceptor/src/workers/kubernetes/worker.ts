@@ -7,7 +7,7 @@ import type { KubernetesClient } from './client.js';
 import { connect } from './connection.js';
 import type { KubernetesContext } from './context.js';
 import type { Ending } from './ending.js';
-import { type KubernetesExtraData, readExtraData } from './extra-data.js';
+import { isForeign, type KubernetesExtraData, readExtraData } from './extra-data.js';
 import { deletePod, leftoverOf } from './leftover.js';
 import type { LifecycleRules } from './lifecycle.js';
 import { collectOutput } from './output/index.js';
@@ -28,6 +28,7 @@ export class KubernetesWorker implements Worker {
   /** Ends what still tries to delete the pod: a later process will. */
   readonly #detached = new AbortController();
   #extra: KubernetesExtraData;
+  readonly #foreign: boolean;
   #client: KubernetesClient | undefined;
   #callback: PodCallback | undefined;
   #run: Promise<void> | undefined;
@@ -37,6 +38,7 @@ export class KubernetesWorker implements Worker {
     this.#unit = unit;
     this.#context = context;
     this.#extra = readExtraData(unit.status.ExtraData);
+    this.#foreign = isForeign(unit.status.ExtraData);
   }
 
   async start(): Promise<void> {
@@ -48,11 +50,10 @@ export class KubernetesWorker implements Worker {
   async resume(): Promise<void> {
     if (this.#extra.Canceling) return this.cancel();
     const { settings } = this.#context;
-    const { ExtraData: extra, State } = this.#unit.status;
-    const ours = typeof extra === 'object' && extra !== null && 'PodUID' in extra;
+    const { State } = this.#unit.status;
     const tcp = settings.streamMethod === 'tcp';
     // What a pod of a Go daemon has had of its payload cannot be known; nor does a pod call back a second time.
-    if ((tcp && this.#extra.PodName !== '') || (!ours && State !== WorkState.Running)) {
+    if ((tcp && this.#extra.PodName !== '') || (this.#foreign && State !== WorkState.Running)) {
       if (settings.deletePodOnRestart) await this.#remove(REMOVE_MS);
       throw new ReceptorError(
         'RECEPTOR_WORK_START_FAILED',
@@ -62,7 +63,7 @@ export class KubernetesWorker implements Worker {
       );
     }
     await this.#connect();
-    this.#run = this.#live(!ours);
+    this.#run = this.#live(this.#foreign);
   }
 
   async cancel(): Promise<void> {
@@ -218,7 +219,7 @@ export class KubernetesWorker implements Worker {
    * @throws Error when even that could not be written down
    */
   async #remove(budgetMs: number): Promise<void> {
-    const leftover = this.#removed ? undefined : leftoverOf(this.#unit.id, this.#extra);
+    const leftover = this.#removed ? undefined : leftoverOf(this.#unit.id, this.#extra, this.#foreign);
     if (!leftover) return;
     const signal = AbortSignal.any([this.#detached.signal, AbortSignal.timeout(budgetMs)]);
     const why = await deletePod(this.#context, leftover, { signal, refusals: 1, client: this.#client });
