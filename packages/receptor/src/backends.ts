@@ -1,6 +1,6 @@
-import type { Backend, BackendSettings } from '@receptor/netceptor';
+import type { Backend, BackendSettings, RunningBackend } from '@receptor/netceptor';
 import type { Logger } from '@receptor/workceptor';
-import { type ConfigItem, configError } from './config/item.js';
+import { type ConfigItem, configError, itemKey } from './config/item.js';
 import type { SectionName } from './config/sections/index.js';
 import { listenError } from './listeners/tcp.js';
 import type { MeshNode } from './mesh-node.js';
@@ -26,31 +26,58 @@ interface Way {
 
 type Netceptor = typeof import('@receptor/netceptor');
 
-/**
- * Gives a node the links of a configuration: opens ports, and begins to dial.
- * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon
- */
-export async function addBackends(
-  node: MeshNode,
-  items: readonly ConfigItem[],
-  tls: TlsProfiles,
-  log: Logger,
-): Promise<void> {
-  const netceptor = await import('@receptor/netceptor');
-  for (const item of items) {
-    const way = wayOf(item, netceptor, tls);
-    if (!way) continue;
-    log.debug(way.running(await start(node, way, settingsOf(item))));
+/** The links that a node has by its configuration. */
+export class Backends {
+  readonly #node: MeshNode;
+  readonly #tls: TlsProfiles;
+  readonly #log: Logger;
+  /** What runs, by what the configuration says of it; the same can be there several times. */
+  readonly #running = new Map<string, RunningBackend[]>();
+
+  constructor(node: MeshNode, tls: TlsProfiles, log: Logger) {
+    this.#node = node;
+    this.#tls = tls;
+    this.#log = log;
+  }
+
+  /**
+   * Makes the links those of the configuration: ends what is not in it any more, then opens ports and begins to dial. What has
+   * not changed is left alone.
+   * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon
+   */
+  async apply(items: readonly ConfigItem[]): Promise<void> {
+    const wanted = items.filter(({ section }) => BACKENDS.has(section));
+    const surplus = new Map([...this.#running].map(([key, backends]) => [key, backends.length]));
+    for (const item of wanted) surplus.set(itemKey(item), (surplus.get(itemKey(item)) ?? 0) - 1);
+    for (const [key, count] of surplus)
+      if (count > 0)
+        await Promise.all((this.#running.get(key) ?? []).splice(0, count).map((each) => each.stop()));
+
+    const netceptor = await import('@receptor/netceptor');
+    for (const item of wanted) {
+      const key = itemKey(item);
+      const missing = surplus.get(key) ?? 0;
+      const way = missing < 0 ? wayOf(item, netceptor, this.#tls) : undefined;
+      if (!way) continue;
+      const backend = await start(this.#node, way, settingsOf(item));
+      this.#log.debug(way.running(backend.address));
+      this.#running.set(key, [...(this.#running.get(key) ?? []), backend]);
+      surplus.set(key, missing + 1);
+    }
   }
 }
 
-async function start(node: MeshNode, { backend, listens }: Way, settings: BackendSettings): Promise<string> {
+async function start(
+  node: MeshNode,
+  { backend, listens }: Way,
+  settings: BackendSettings,
+): Promise<RunningBackend> {
   if (listens && !(listens.port >= 0 && listens.port <= 65_535))
     throw configError(
       `${listens.network === 'tcp' ? 'listen tcp: ' : ''}address ${listens.port}: invalid port`,
     );
   try {
-    return (await node.netceptor.addBackend(backend, settings)).address;
+    return await node.netceptor.addBackend(backend, settings);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const cause = error.cause instanceof Error ? error.cause : undefined;

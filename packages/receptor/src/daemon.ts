@@ -1,5 +1,5 @@
 import { Workceptor } from '@receptor/workceptor';
-import { addBackends, BACKENDS } from './backends.js';
+import { BACKENDS, Backends } from './backends.js';
 import type { Configuration } from './config/arguments.js';
 import { type ConfigItem, checkItems, configError } from './config/item.js';
 import type { SectionName, Settings } from './config/sections/index.js';
@@ -13,6 +13,7 @@ import type { FileLock } from './file-lock.js';
 import { LocalNode } from './local-node.js';
 import type { DaemonLogger } from './logging.js';
 import { MeshNode } from './mesh-node.js';
+import { ReloadRefused, readAgain } from './reload.js';
 import { loadTlsProfiles } from './tls-profiles.js';
 import { ownVersion } from './version.js';
 import { workTypeOf } from './work-types.js';
@@ -49,10 +50,8 @@ const OF_THE_MESH: ReadonlySet<SectionName> = new Set([...BACKENDS, 'tls-server'
  * @param log a section `log-level` sets its level
  * @throws ReceptorError `RECEPTOR_CONFIG_INVALID`, mostly, when a section cannot be put in force; nothing stays open
  */
-export async function startDaemon(
-  { items, warnings }: Pick<Configuration, 'items' | 'warnings'>,
-  log: DaemonLogger,
-): Promise<Daemon> {
+export async function startDaemon(configuration: Configuration, log: DaemonLogger): Promise<Daemon> {
+  const { items, warnings } = configuration;
   checkItems(items);
   const level = findLogLevel(settingsOf(items, 'log-level')[0]?.level ?? log.level);
   if (level !== undefined) log.level = level;
@@ -67,7 +66,8 @@ export async function startDaemon(
   const node = items.some(({ section }) => OF_THE_MESH.has(section))
     ? await MeshNode.create({ id, version, settings, tls, workceptor, log })
     : new LocalNode(id, version, workceptor);
-  const commands = receptorCommands({ node, workceptor, log });
+  const backends = node instanceof MeshNode ? new Backends(node, tls, log) : undefined;
+  const commands = receptorCommands({ node, workceptor, log, reload: reloader(configuration, backends) });
   const control = new ControlServer({ nodeId: node.id, log, commands });
 
   const idle = !items.some((item) => OCCUPATIONS.has(item.section));
@@ -101,7 +101,7 @@ export async function startDaemon(
     }
     node.changed();
     await workceptor.open();
-    if (node instanceof MeshNode) await addBackends(node, items, tls, log);
+    await backends?.apply(items);
     for (const service of services) await service.listen();
     for (const each of controlItems) log.info(`Running control service ${each.service}`);
     if (!idle) log.info('Initialization complete');
@@ -124,6 +124,26 @@ export async function startDaemon(
       closing ??= close();
       return closing;
     },
+  };
+}
+
+/** What `reload` does: one after the other, each from what the one before has left in force. */
+function reloader(configuration: Configuration, backends: Backends | undefined): () => Promise<void> {
+  let now = configuration.items;
+  let last: Promise<void> = Promise.resolve();
+  const reload = async (): Promise<void> => {
+    const items = await readAgain(configuration, now);
+    if (!backends && items.some(({ section }) => BACKENDS.has(section)))
+      throw new ReloadRefused(
+        3,
+        'this node was started without any backend. Must restart receptor for these changes to take effect',
+      );
+    await backends?.apply(items);
+    now = items;
+  };
+  return () => {
+    last = last.then(reload, reload);
+    return last;
   };
 }
 

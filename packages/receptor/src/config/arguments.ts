@@ -16,8 +16,10 @@ export type Request =
 /** A configuration that is complete, and in the order in which its sections are put in force. */
 export interface Configuration {
   readonly items: readonly ConfigItem[];
-  /** The file that a reload reads again: the first one that was named. */
+  /** The first file that was named. */
   readonly file?: string;
+  /** What it was read from; a reload reads it again. */
+  readonly args: readonly string[];
   /** Oddities that are no errors; each is one line for the log. */
   readonly warnings: readonly string[];
 }
@@ -84,7 +86,7 @@ export async function parseArguments(args: readonly string[]): Promise<Request> 
   close();
   if (file === undefined && args.some((argument) => argument.toLowerCase() === MAP_FORM))
     await load(await defaultFile());
-  return completed(items, warnings, file);
+  return completed(items, warnings, args, file);
 }
 
 /** Where the map form is looked for when no file is named. */
@@ -131,7 +133,12 @@ function setParameter(builder: ItemBuilder, argument: string): void {
 }
 
 /** Sees to sections that must be alone, and adds those that must not be missing. */
-function completed(items: ConfigItem[], warnings: string[], file: string | undefined): Request {
+function completed(
+  items: ConfigItem[],
+  warnings: string[],
+  args: readonly string[],
+  file: string | undefined,
+): Request {
   const exclusive = items.find(({ section }) => findSection(section)?.exclusive);
   if (exclusive && items.length > 1)
     throw configError(`cannot specify any other options with ${exclusive.section}`);
@@ -142,5 +149,5 @@ function completed(items: ConfigItem[], warnings: string[], file: string | undef
         items.push(new ItemBuilder(section, {}).build());
     }
   }
-  return { ask: 'run', items, warnings, ...(file === undefined ? {} : { file }) };
+  return { ask: 'run', items, warnings, args, ...(file === undefined ? {} : { file }) };
 }

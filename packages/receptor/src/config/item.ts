@@ -24,6 +24,9 @@ export function describePosition({ file, line, column }: Position): string {
   return file === undefined || line === undefined ? '' : ` (${file}:${line}:${column ?? 1})`;
 }
 
+/** The same for items that say the same, however and wherever they say it. */
+export const itemKey = ({ section, settings }: ConfigItem): string => JSON.stringify([section, settings]);
+
 /** Gathers the fields of one section while they are read. */
 export class ItemBuilder {
   readonly section: Section<SectionName>;

@@ -110,6 +110,7 @@ describe('the dialogues of the Go daemon', () => {
     'traceroute',
     'connect_errors',
     'connect_localhost',
+    'reload_ok',
     'status_text',
     'status_json_fields',
     'status_errors',

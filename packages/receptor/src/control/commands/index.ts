@@ -4,7 +4,7 @@ import type { ControlCommand } from '../command.js';
 import type { NodeView } from '../node-view.js';
 import { runConnect } from './connect.js';
 import { pingReply } from './ping.js';
-import { reloadReply } from './reload.js';
+import { type Reload, reloadReply } from './reload.js';
 import { StatusReplies } from './status.js';
 import { tracerouteReply } from './traceroute.js';
 import { runWork } from './work/index.js';
@@ -13,11 +13,12 @@ import { runWork } from './work/index.js';
 export interface CommandSubjects {
   readonly node: NodeView;
   readonly workceptor: Workceptor;
+  readonly reload: Reload;
   readonly log: Logger;
 }
 
 /** Makes the commands that every node has (reference: control, 2 to 8). */
-export function receptorCommands({ node, workceptor, log }: CommandSubjects): ControlCommand {
+export function receptorCommands({ node, workceptor, reload, log }: CommandSubjects): ControlCommand {
   const status = new StatusReplies(node);
   return (line, context) => {
     const command = interpretCommand(line);
@@ -31,7 +32,7 @@ export function receptorCommands({ node, workceptor, log }: CommandSubjects): Co
       case 'connect':
         return runConnect(node, command, context);
       case 'reload':
-        return reloadReply(log);
+        return reloadReply(reload, log);
       case 'work':
         return runWork(workceptor, node.snapshot.nodeId, command, context);
     }

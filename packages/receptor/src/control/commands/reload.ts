@@ -1,10 +1,19 @@
 import { encodeReply } from '@receptor/protocol';
 import type { Logger } from '@receptor/workceptor';
 
-/** Answers `reload` (reference: control, 5). There is nothing to reload while the node has no backends of its own. */
-export function reloadReply(log: Logger): string {
-  const text =
-    'reload is not available on this node. Must restart receptor for changes to take effect ERRORCODE 4';
-  log.warning(`Reload not successful: ${text}`);
-  return encodeReply({ Error: text, Success: false });
+/** Puts the configuration in force as it is now. @throws Error with a `number`, which the reply has to tell */
+export type Reload = () => Promise<void>;
+
+/** Answers `reload` (reference: control, 5). */
+export async function reloadReply(reload: Reload, log: Logger): Promise<string> {
+  log.debug('Reloading');
+  try {
+    await reload();
+    return encodeReply({ Success: true });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    const number = error instanceof Error && 'number' in error ? error.number : 4;
+    log.warning(`Reload not successful: ${text}`);
+    return encodeReply({ Error: `${text} ERRORCODE ${number}`, Success: false });
+  }
 }
