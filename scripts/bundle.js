@@ -14,10 +14,10 @@ const NATIVE = ['koffi'];
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
 const sources = readdirSync('packages')
-  .map((name) => join('packages', name, 'dist'))
+  .flatMap((name) => [join('packages', name, 'dist'), join('packages', name, 'wasm')])
   .filter((directory) => existsSync(directory))
   .flatMap((directory) => readdirSync(directory, { recursive: true }).map((name) => join(directory, name)))
-  .filter((path) => path.endsWith('.js'));
+  .filter((path) => /\.(js|wasm)$/.test(path));
 const changed = Math.max(
   ...[...sources, 'pnpm-lock.yaml', 'scripts/bundle.js'].map((path) => statSync(path).mtimeMs),
 );

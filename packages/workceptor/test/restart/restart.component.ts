@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -103,8 +104,9 @@ test('killed right after the runner was spawned: it is not run twice, whichever 
     const id = `Planted${i}`;
     const directory = plant(id, { files: { stdin: 'payload' } });
     const command = ['/bin/sh', '-c', `cat; echo ${id} >>${ledger()}; exit 5`];
-    const child = await spawnRunner(directory, command);
-    const exited = new Promise<void>((resolve) => child.onExit(() => resolve()));
+    const exits = new EventEmitter();
+    const exited = once(exits, 'exit');
+    await spawnRunner(directory, command, () => exits.emit('exit'));
     await reopen();
     expect(await completed(node, id)).toMatchObject({ State: expect.toSatisfy((s) => s === 2 || s === 3) });
     await exited;

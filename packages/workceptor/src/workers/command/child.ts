@@ -8,8 +8,6 @@ export type ExitListener = (code: number | null, signal: NodeJS.Signals | null) 
 /** A child process that leads a session of its own, with nothing on its standard streams. */
 export interface Child {
   readonly pid: number;
-  /** Sets who is told of the end; to be called before anything is waited for. */
-  onExit(listener: ExitListener): void;
   /** Tells nobody any more. The child goes on, and does not keep this process from ending. */
   letGo(): void;
 }
@@ -18,23 +16,32 @@ export interface Child {
  * Starts a child. Node copies the tables of its whole memory for that, which takes longer than all else that is to be
  * done for a short unit; where it can be called, posix_spawn(3) does without.
  * @param path of the program
+ * @param onExit is not called before the promise that this returns is resolved
  * @throws Error with the system's code, such as `E2BIG`
  */
-export async function spawnDetached(path: string, args: readonly string[]): Promise<Child> {
+export async function spawnDetached(
+  path: string,
+  args: readonly string[],
+  onExit: ExitListener,
+): Promise<Child> {
   const posixSpawn = await loadPosixSpawn();
-  return posixSpawn ? posixSpawn(path, args) : spawnWithNode(path, args);
+  return await (posixSpawn ?? spawnWithNode)(path, args, onExit);
 }
 
 /** Starts a child in Node's way. */
-export async function spawnWithNode(path: string, args: readonly string[]): Promise<Child> {
+export async function spawnWithNode(
+  path: string,
+  args: readonly string[],
+  onExit: ExitListener,
+): Promise<Child> {
   const child = spawn(path, args, { detached: true, stdio: 'ignore' });
   const { pid } = child;
   if (pid === undefined) throw (await once(child, 'error'))[0];
+  child.once('exit', onExit);
   return {
     pid,
-    onExit: (listener) => child.once('exit', listener),
     letGo: () => {
-      child.removeAllListeners('exit');
+      child.off('exit', onExit);
       child.unref();
     },
   };

@@ -127,14 +127,12 @@ export class CommandWorker implements Worker {
   }
 
   async #launch(command: string[]): Promise<void> {
-    const child = await spawnRunner(this.#unit.directory, command);
-    const { pid } = child;
-    this.#attend({ pid, kind: 'child' });
-    const running = setTimeout(() => this.#reportRunning(pid), REPORT_RUNNING_MS).unref();
-    child.onExit((code, signalName) => {
+    const child = await spawnRunner(this.#unit.directory, command, (code, signalName) => {
       clearTimeout(running);
-      this.#afterEnd(() => this.#settleChild(pid, code, signalName));
+      this.#afterEnd(() => this.#settleChild(child.pid, code, signalName));
     });
+    this.#attend({ pid: child.pid, kind: 'child' });
+    const running = setTimeout(() => this.#reportRunning(child.pid), REPORT_RUNNING_MS).unref();
     this.#letGo = () => {
       clearTimeout(running);
       child.letGo();

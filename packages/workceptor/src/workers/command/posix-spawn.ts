@@ -5,17 +5,9 @@ import type { Child, ExitListener } from './child.js';
 
 /** What is called of the C library. Structures are memory that only it knows the layout of. */
 interface Library {
-  posix_spawn(
-    pid: [number],
-    path: string,
-    actions: Buffer,
-    attributes: Buffer,
-    argv: Texts,
-    envp: Texts,
-  ): number;
+  /** In a thread, because it returns only when the child's program is loaded; resolves with the number of an error, or 0. */
+  posix_spawn(out: [number], path: string, argv: Texts, envp: Texts): Promise<number>;
   waitpid(pid: number, status: [number], options: number): number;
-  readonly actions: Buffer;
-  readonly attributes: Buffer;
 }
 type Texts = readonly (string | null)[];
 
@@ -25,10 +17,12 @@ const SIGNAL_SET_BYTES = 128;
 /** POSIX_SPAWN_SETSIGDEF, POSIX_SPAWN_SETSIGMASK, and POSIX_SPAWN_SETSID, as Linux has them. */
 const FLAGS = 0x04 | 0x08 | 0x80;
 const WNOHANG = 1;
+/** koffi refuses more than 64 calls at once. */
+const MOST_AT_ONCE = 32;
 /** A signal that comes while another of its kind is pending is lost: this often it is looked without one. */
 const LOOK_MS = 1000;
 
-type PosixSpawn = (path: string, args: readonly string[]) => Child;
+type PosixSpawn = (path: string, args: readonly string[], onExit: ExitListener) => Promise<Child>;
 
 let loading: Promise<PosixSpawn | undefined> | undefined;
 
@@ -40,7 +34,7 @@ export function loadPosixSpawn(): Promise<PosixSpawn | undefined> {
     try {
       const { default: koffi } = await import('koffi');
       const spawner = new Spawner(declare(koffi));
-      return (path: string, args: readonly string[]) => spawner.spawn(path, args);
+      return (path, args, onExit) => spawner.spawn(path, args, onExit);
     } catch {
       return undefined;
     }
@@ -67,13 +61,16 @@ function declare(koffi: typeof import('koffi').default): Library {
   for (const fd of [0, 1, 2]) results.push(addOpen(actions, fd, '/dev/null', 2 /* O_RDWR */, 0));
   results.push(setFlags(attributes, FLAGS), setDefault(attributes, all), setMask(attributes, none));
   if (results.some((result) => result !== 0)) throw new Error('posix_spawn(3) cannot be set up');
+  const posixSpawn = c.func(
+    'int posix_spawn(_Out_ int *pid, const char *path, void *actions, void *attributes, const char **argv, const char **envp)',
+  );
   return {
-    posix_spawn: c.func(
-      'int posix_spawn(_Out_ int *pid, const char *path, void *actions, void *attributes, const char **argv, const char **envp)',
-    ) as unknown as Library['posix_spawn'],
+    posix_spawn: (out, path, argv, envp) =>
+      new Promise((resolve, reject) => {
+        const done = (error: unknown, result: number) => (error ? reject(error) : resolve(result));
+        posixSpawn.async(out, path, actions, attributes, argv, envp, done);
+      }),
     waitpid: c.func('int waitpid(int pid, _Out_ int *status, int options)') as unknown as Library['waitpid'],
-    actions,
-    attributes,
   };
 }
 
@@ -81,7 +78,8 @@ function declare(koffi: typeof import('koffi').default): Library {
 class Spawner {
   readonly #library: Library;
   /** The children that have yet to be reaped, and who is told. */
-  readonly #children = new Map<number, { listener: ExitListener | undefined; attended: boolean }>();
+  readonly #children = new Map<number, { listener: ExitListener | undefined }>();
+  readonly #starting = new Set<Promise<number>>();
   #timer: NodeJS.Timeout | undefined;
   readonly #look = () => this.#reap();
 
@@ -89,24 +87,19 @@ class Spawner {
     this.#library = library;
   }
 
-  spawn(path: string, args: readonly string[]): Child {
-    const environment = Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
-    const argv = [path, ...args];
+  async spawn(path: string, args: readonly string[], onExit: ExitListener): Promise<Child> {
+    const argv = [path, ...args, null];
+    const envp = [...Object.entries(process.env).map(([name, value]) => `${name}=${value}`), null];
     // What follows it would be cut off.
-    if (argv.some((text) => text.includes('\0'))) throw new TypeError('an argument contains a null byte');
-    if (this.#children.size === 0) this.#begin();
+    if (argv.some((text) => text?.includes('\0'))) throw new TypeError('an argument contains a null byte');
+    while (this.#starting.size >= MOST_AT_ONCE) await Promise.race(this.#starting).catch(() => undefined);
     const out: [number] = [0];
-    const { actions, attributes } = this.#library;
-    const error = this.#library.posix_spawn(
-      out,
-      path,
-      actions,
-      attributes,
-      [...argv, null],
-      [...environment, null],
-    );
+    const start = this.#library.posix_spawn(out, path, argv, envp);
+    this.#starting.add(start);
+    this.#listen();
+    const error = await start.finally(() => this.#starting.delete(start));
     if (error !== 0) {
-      this.#afterChange();
+      this.#listen();
       const code = getSystemErrorName(-error);
       throw Object.assign(new Error(`spawn ${path} ${code}`), {
         code,
@@ -115,42 +108,44 @@ class Spawner {
         syscall: 'spawn',
       });
     }
-    const [pid] = out;
-    const entry = { listener: undefined as ExitListener | undefined, attended: true };
+    return this.#adopt(out[0], onExit);
+  }
+
+  #adopt(pid: number, onExit: ExitListener): Child {
+    const entry: { listener: ExitListener | undefined } = { listener: onExit };
     this.#children.set(pid, entry);
-    this.#afterChange();
+    this.#listen();
+    // It may have ended before it was known.
+    setImmediate(this.#look);
     return {
       pid,
-      onExit: (listener) => {
-        entry.listener = listener;
-      },
       letGo: () => {
         entry.listener = undefined;
-        entry.attended = false;
-        this.#afterChange();
+        this.#listen();
       },
     };
   }
 
-  #begin(): void {
-    process.on('SIGCHLD', this.#look);
-    this.#timer = setInterval(this.#look, LOOK_MS);
-  }
-
-  /** Keeps the process from ending as long as somebody waits for a child. */
-  #afterChange(): void {
-    if (this.#children.size === 0) {
+  /** Listens as long as there are children, and keeps the process from ending as long as somebody waits for one. */
+  #listen(): void {
+    if (this.#children.size === 0 && this.#starting.size === 0) {
       process.off('SIGCHLD', this.#look);
       clearInterval(this.#timer);
-    } else if ([...this.#children.values()].some(({ attended }) => attended)) {
-      this.#timer?.ref();
-    } else {
-      this.#timer?.unref();
+      this.#timer = undefined;
+      return;
     }
+    if (this.#timer === undefined) {
+      process.on('SIGCHLD', this.#look);
+      this.#timer = setInterval(this.#look, LOOK_MS);
+    }
+    const attended = [...this.#children.values()].some(({ listener }) => listener);
+    if (attended || this.#starting.size > 0) this.#timer.ref();
+    else this.#timer.unref();
   }
 
   #reap(): void {
     const ended: (() => void)[] = [];
+    const { size } = this.#children;
     for (const [pid, { listener }] of this.#children) {
       const status: [number] = [0];
       const result = this.#library.waitpid(pid, status, WNOHANG);
@@ -160,7 +155,7 @@ class Spawner {
       const [code, signal] = result === pid ? decode(status[0]) : [null, null];
       if (listener) ended.push(() => listener(code, signal));
     }
-    if (ended.length > 0 || this.#children.size === 0) this.#afterChange();
+    if (this.#children.size < size) this.#listen();
     for (const tell of ended) tell();
   }
 }

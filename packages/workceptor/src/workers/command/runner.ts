@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../../error-text.js';
-import { type Child, spawnDetached } from './child.js';
+import { type Child, type ExitListener, spawnDetached } from './child.js';
 
 /** The file in a unit's directory in which its runner keeps its record; see {@link RunnerRecord}. */
 const RUNNER_FILE = 'runner';
@@ -63,7 +63,11 @@ export async function readRunnerRecord(directory: string): Promise<RunnerRecord 
 let umask: string | undefined;
 
 /** Spawns a runner in a session of its own. @throws Error with the system's code when that fails */
-export function spawnRunner(directory: string, command: readonly string[]): Promise<Child> {
+export function spawnRunner(
+  directory: string,
+  command: readonly string[],
+  onExit: ExitListener,
+): Promise<Child> {
   umask ??= process.umask().toString(8);
-  return spawnDetached('/bin/sh', ['-c', SCRIPT, 'sh', directory, umask, ...command]);
+  return spawnDetached('/bin/sh', ['-c', SCRIPT, 'sh', directory, umask, ...command], onExit);
 }
