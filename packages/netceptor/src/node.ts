@@ -165,7 +165,16 @@ export class Netceptor extends EventEmitter<NodeEvents> {
    *   `RECEPTOR_MESH_STREAM`, `RECEPTOR_MESH_ABORTED`, `RECEPTOR_MESH_CLOSED`
    */
   async dial(node: string, service: string, { tls, signal }: DialOptions = {}): Promise<Duplex> {
-    return dialStream({ ...this.#streamContext(), packets: this.openPacket(), node, service, tls, signal });
+    // Answers come from the node's ID, whatever it is called here.
+    const target = node.toLowerCase() === 'localhost' ? this.id : node;
+    return dialStream({
+      ...this.#streamContext(),
+      packets: this.openPacket(),
+      node: target,
+      service,
+      tls,
+      signal,
+    });
   }
 
   /** What is told of a service has changed, such as its types of work: tells it soon. */

@@ -40,6 +40,7 @@ export class PacketConnection extends EventEmitter<PacketEvents> {
   /** The name of the service on this node. */
   readonly service: string;
   readonly #sender: PacketSender;
+  #closing = false;
   #closed = false;
 
   /** Made by {@link Netceptor.openPacket}. */
@@ -84,11 +85,12 @@ export class PacketConnection extends EventEmitter<PacketEvents> {
     if (this.#closed) throw new MeshError('RECEPTOR_MESH_CLOSED', 'connection closed');
   }
 
-  /** Gives the service's name free. */
+  /** Gives the service's name free. Who hears of it by the event can still send, to say goodbye. */
   close(): void {
-    if (this.#closed) return;
+    if (this.#closing) return;
+    this.#closing = true;
+    this.emit('close');
     this.#closed = true;
     this.#sender.release();
-    this.emit('close');
   }
 }

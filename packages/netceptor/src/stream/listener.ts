@@ -73,7 +73,6 @@ export class StreamListener {
   close(): void {
     if (this.#closing) return;
     this.#closing = true;
-    this.#endpoint.stopListening();
     this.#releaseWhenIdle();
   }
 
@@ -84,6 +83,10 @@ export class StreamListener {
   }
 
   async #accept(connection: QuicConnection): Promise<void> {
+    if (this.#closing) {
+      connection.close(CloseCode.failed, 'Listener Closed');
+      return;
+    }
     this.#remember(connection);
     const { clock, log, lingering, serve } = this.#context;
     const timeout = new AbortController();
