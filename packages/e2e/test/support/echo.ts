@@ -9,6 +9,7 @@ export const ECHO_TYPE = {
     worktype: 'echo',
     authmethod: 'runtime',
     allowruntimeauth: true,
+    allowruntimecommand: true,
     image: 'busybox',
     command: 'cat',
   },
