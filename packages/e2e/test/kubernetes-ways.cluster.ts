@@ -58,12 +58,14 @@ describe.skipIf(!kubeconfig)('ways to work with a real cluster', () => {
     await run(receptorctl, ['--socket', daemon.socket, 'work', 'release', unitId]);
   });
 
-  test('a worker that leaves most of its payload unread ends well', async () => {
+  test('a worker that leaves most of its payload unread has its output, and its end is known or said to be doubtful', async () => {
     daemon = await startDaemon({ directory: directory.path, sections: [ECHO_TYPE] });
     const secret_kube_config = await readFile(kubeconfig, 'utf8');
     const parameters = { secret_kube_config, kube_command: 'head -c 10' };
     const { unitId, unit } = await echo(daemon, 20_000_000, parameters);
-    expect(unit).toMatchObject({ State: WorkState.Succeeded, StdoutSize: 10, Detail: 'Finished' });
+    expect(unit.StdoutSize).toBe(10);
+    // The API server may reset the connection, so that whether the worker or the connection ended first is not told.
+    expect(unit.Detail).toMatch(/^Finished$|payload was not delivered: the connection broke after \d+ bytes/);
     await run(receptorctl, ['--socket', daemon.socket, 'work', 'release', unitId]);
   });
 
