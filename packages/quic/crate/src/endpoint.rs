@@ -106,7 +106,7 @@ pub extern "C" fn endpoint_connect(id: usize, peer: u32, now: f64) -> i32 {
 }
 
 fn add(engine: &mut Engine, id: usize, handle: ConnectionHandle, proto: quinn_proto::Connection) -> i32 {
-    let connection = engine.connections.insert(Connection { proto, handle, endpoint: id });
+    let connection = engine.connections.insert(Box::new(Connection { proto, handle, endpoint: id }));
     engine.endpoints[id].connections.insert(handle, connection);
     connection as i32
 }
@@ -138,10 +138,12 @@ pub extern "C" fn endpoint_receive(id: usize, peer: u32, accept: u32, now: f64) 
                 }
                 match endpoint.proto.accept(incoming, now, &mut engine.output, None) {
                     Ok((handle, proto)) => add(engine, id, handle, proto) | NEW,
+                    // Without an answer it was not even a first packet.
+                    Err(error) if error.response.is_none() => NOTHING,
                     Err(error) => {
                         engine.failure.clear();
                         put_loss(&mut engine.failure, &error.cause);
-                        if error.response.is_some() { RESPONSE | FAILED } else { FAILED }
+                        RESPONSE | FAILED
                     }
                 }
             }

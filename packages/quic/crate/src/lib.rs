@@ -39,7 +39,8 @@ pub struct Engine {
     /// Why the last incoming connection failed at once.
     failure: Vec<u8>,
     endpoints: Slab<endpoint::Endpoint>,
-    connections: Slab<connection::Connection>,
+    /// Boxed, as a slab keeps its room.
+    connections: Slab<Box<connection::Connection>>,
 }
 
 impl Engine {
@@ -58,7 +59,7 @@ impl Engine {
     }
 
     fn instant(&self, milliseconds: f64) -> Instant {
-        self.origin + Duration::from_nanos((milliseconds.max(0.0) * 1e6) as u64)
+        self.origin + Duration::from_nanos((milliseconds.max(0.0) * 1e6).round() as u64)
     }
 
     fn milliseconds(&self, instant: Instant) -> f64 {

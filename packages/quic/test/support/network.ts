@@ -2,19 +2,35 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../../src/index.js';
 import { type Pair, pair } from './pair.js';
 
+interface Timer {
+  at: number;
+  callback: () => void;
+  /** Of the network, not of an endpoint. */
+  datagram: boolean;
+}
+
 /** Time that passes only when nothing is left to be done at an instant. */
 export class VirtualClock implements Clock {
   #now = 0;
   #next = 0;
-  readonly #timers = new Map<number, { at: number; callback: () => void }>();
+  readonly #timers = new Map<number, Timer>();
 
   now(): number {
     return this.#now;
   }
 
   setTimeout(callback: () => void, milliseconds: number): number {
+    return this.#add({ at: this.#now + milliseconds, callback, datagram: false });
+  }
+
+  /** Has a datagram arrive after some milliseconds. */
+  deliver(callback: () => void, milliseconds: number): void {
+    this.#add({ at: this.#now + milliseconds, callback, datagram: true });
+  }
+
+  #add(timer: Timer): number {
     const id = ++this.#next;
-    this.#timers.set(id, { at: this.#now + milliseconds, callback });
+    this.#timers.set(id, timer);
     return id;
   }
 
@@ -22,9 +38,9 @@ export class VirtualClock implements Clock {
     this.#timers.delete(id as number);
   }
 
-  /** How many timers are armed. */
+  /** How many timers the endpoints have armed. */
   get pending(): number {
-    return this.#timers.size;
+    return [...this.#timers.values()].filter((timer) => !timer.datagram).length;
   }
 
   /** Lets time pass until a promise is settled, or for some milliseconds. */
@@ -38,7 +54,7 @@ export class VirtualClock implements Clock {
     for (;;) {
       await turn();
       if (done) break;
-      let first: [number, { at: number; callback: () => void }] | undefined;
+      let first: [number, Timer] | undefined;
       for (const timer of this.#timers) if (!first || timer[1].at < first[1].at) first = timer;
       if (!first || first[1].at > end) {
         if (typeof until !== 'number') throw new Error('nothing is left that could happen');
@@ -91,7 +107,7 @@ export function network(
         datagram[Math.floor(chance() * datagram.length)] ^= 1 + Math.floor(chance() * 255);
       const copies = happens(both.faults.duplicates) ? 2 : 1;
       for (let copy = 0; copy < copies; copy++) {
-        clock.setTimeout(() => {
+        clock.deliver(() => {
           both.delivered++;
           both[to].receive(datagram, from);
         }, delay + late);
