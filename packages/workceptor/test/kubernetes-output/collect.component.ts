@@ -156,7 +156,7 @@ describe('collectOutput', () => {
   });
 
   it('does not take the end of a container that the broken connection caused for its own', async () => {
-    cluster.faults.add('attach', { cutAfterStdin: 100_000 });
+    scene.cluster.faults.add('attach', { cutAfterStdin: 100_000 });
     const path = join(directory, 'stdin');
     writeFileSync(path, randomBytes(2_000_000));
     const pod = await startPod(async (io) => {

@@ -113,6 +113,49 @@ describe('LogReader', () => {
     expect(reader).toMatchObject({ state: 'lost', nextFile: false });
   });
 
+  describe('that is far behind and is given a file that is not the next', () => {
+    const opened = Date.UTC(2026, 0, 2, 3, 4, 5);
+    const early = Buffer.from(`${stamp(24)} early\n`);
+    const later = Buffer.from(`${stamp(80)} later\n`);
+    const behind = () => {
+      const reader = new LogReader();
+      reader.begin('fresh', opened);
+      reader.push(early, 100);
+      return reader;
+    };
+
+    it('doubts it, and a new stream shows that something is lost', () => {
+      const reader = behind();
+      expect(reader.push(later, 110)).toHaveLength(0);
+      expect(reader.state).toBe('doubtful');
+      reader.begin('resume', opened);
+      expect(readAll(reader, later)).toHaveLength(0);
+      expect(reader).toMatchObject({ state: 'lost', nextFile: false });
+    });
+
+    it('or that nothing is', () => {
+      const reader = behind();
+      reader.push(later, 110);
+      reader.begin('resume', opened);
+      expect(readAll(reader, Buffer.concat([early, later])).toString()).toBe('later\n');
+    });
+
+    it('does not doubt a line that comes when it is written, or was there before', () => {
+      const live = behind();
+      expect(live.push(later, 7_100).toString()).toBe('later\n');
+      const old = new LogReader();
+      old.begin('fresh', opened + 60_000);
+      expect(old.push(Buffer.concat([early, later]), 100).toString()).toBe('early\nlater\n');
+    });
+  });
+
+  it('knows that a log which is read to its end without the place was rotated, though it says nothing', () => {
+    const reader = new LogReader({ stamp: stamp(0), count: 1, taken: 3 });
+    reader.begin('resume');
+    reader.end(true, true);
+    expect(reader.state).toBe('lost');
+  });
+
   it('does not take a stream that was cut too early for a loss', () => {
     const reader = new LogReader({ stamp: stamp(1), count: 1, taken: 4 });
     reader.begin('resume');

@@ -18,6 +18,10 @@ const DISORDER_NS = 1_000_000_000n;
  * within 3 seconds, whatever it is set to.
  */
 const NEXT_FILE_NS = 2_000_000_000n;
+/** A file that was passed over covers at least so much time. */
+const FILE_NS = 3_000_000_000n;
+/** How far apart the clocks of the API server and a node may be. */
+const SKEW_NS = 1_000_000_000n;
 /** How many stamps' counts are remembered, for lines that are out of order. */
 const REMEMBERED = 64;
 
@@ -34,9 +38,10 @@ export function sinceCursor(cursor: LogCursor): string | undefined {
 export class LogReader {
   /**
    * `seeking`: the cursor's line has not come yet. `next`: the first line has not. `flowing`: content is new. `lost`: lines later than the cursor's came,
-   * but not its own, so the log was rotated away; nothing is read until the next {@link begin}.
+   * but not its own, so the log was rotated away. `doubtful`: a file may have been passed over, which a new stream will
+   * show. In both of these nothing is read until the next {@link begin}.
    */
-  state: 'seeking' | 'next' | 'flowing' | 'lost' = 'flowing';
+  state: 'seeking' | 'next' | 'flowing' | 'lost' | 'doubtful' = 'flowing';
   /** Lines of the present stream that were no output (at most a few are kept). */
   foreign: string[] = [];
 
@@ -48,6 +53,11 @@ export class LogReader {
   private first: bigint | undefined;
   /** Whether the stream before came to its own end, which is that of a file. */
   private endedWhole = false;
+  /** When the present stream was opened (nanoseconds since the epoch), where that is known. */
+  private opened: bigint | undefined;
+  /** The time of the reader, now and when it read the line before. Milliseconds. */
+  private now = 0;
+  private lineAt = 0;
   /** Bytes of the present line to be passed over. */
   private skip = 0;
   /** After a loss: only what is stamped later than this is new. */
@@ -80,8 +90,9 @@ export class LogReader {
    * A new stream begins.
    * @param how `resume`: go on behind the cursor; `after`: its line is gone, take whatever is later; `next`: take
    * everything if it is the next file, otherwise the place is lost; `fresh`: forget it and take everything
+   * @param opened when the server opened it, milliseconds since the epoch
    */
-  begin(how: 'resume' | 'after' | 'next' | 'fresh'): void {
+  begin(how: 'resume' | 'after' | 'next' | 'fresh', opened?: number): void {
     const time = this.place && how !== 'fresh' ? parseStamp(this.place.stamp) : undefined;
     this.parser = this.newParser();
     this.sawLine = false;
@@ -91,6 +102,7 @@ export class LogReader {
     this.skip = 0;
     this.target = undefined;
     this.first = undefined;
+    this.opened = opened === undefined ? undefined : BigInt(opened) * 1_000_000n;
     this.after = how === 'after' ? time : undefined;
     this.state = 'flowing';
     if ((how === 'resume' || how === 'next') && this.place && time !== undefined) {
@@ -99,11 +111,12 @@ export class LogReader {
     }
   }
 
-  /** Takes bytes of the stream; returns the content among them that is new. */
-  push(chunk: Buffer): Buffer {
+  /** Takes bytes of the stream; returns the content among them that is new. @param now milliseconds, of any clock */
+  push(chunk: Buffer, now = 0): Buffer {
     this.out = Buffer.allocUnsafe(chunk.length);
     this.length = 0;
-    if (this.state !== 'lost') this.parser.push(chunk);
+    this.now = now;
+    if (this.state !== 'lost' && this.state !== 'doubtful') this.parser.push(chunk);
     return this.out.subarray(0, this.length);
   }
 
@@ -112,10 +125,16 @@ export class LogReader {
     if (this.state === 'seeking' && this.sawLine) this.state = 'lost';
   }
 
-  /** The stream ended. @param whole it came to its own end, and was not cut */
-  end(whole = true): void {
+  /**
+   * The stream ended.
+   * @param whole it came to its own end, and was not cut
+   * @param final it was all there is, so that a cursor's line that did not come is not there
+   */
+  end(whole = true, final = false): void {
     this.parser.end();
     if (whole) this.settle();
+    const silent = this.foreign.length === 0;
+    if (whole && final && silent && this.state === 'seeking' && !this.endedWhole) this.state = 'lost';
     if (this.state === 'flowing') this.endedWhole = whole && this.foreign.length === 0;
   }
 
@@ -139,14 +158,41 @@ export class LogReader {
         if ((parseStamp(stamp) ?? 0n) <= this.after) return;
         this.after = undefined;
       }
+      if (this.mayHaveSkipped(stamp)) {
+        this.state = 'doubtful';
+        return;
+      }
       this.skip = 0;
+      this.lineAt = this.now;
       this.place = { stamp, count, taken: 0 };
     } else if (this.state === 'seeking' && this.target) {
       if (stamp === this.target.stamp && count === this.target.count) {
         this.state = 'flowing';
+        this.lineAt = this.now;
         this.skip = this.target.taken;
       } else if ((parseStamp(stamp) ?? 0n) > this.target.time + DISORDER_NS) this.state = 'lost';
     }
+  }
+
+  /**
+   * Whether a file may lie between the last line and this one: a reader that is two rotations behind is given the newest
+   * file after the one it had. A line that comes when it was written is no sign of that, nor is one that was there before.
+   */
+  private mayHaveSkipped(stamp: string): boolean {
+    const { place, target, opened } = this;
+    // Looked at once a second: stamps are the same up to there.
+    if (opened === undefined || !place || stamp.startsWith(place.stamp.slice(0, 19))) return false;
+    // The first line behind the cursor's, in a file that was seen to have both.
+    if (target?.stamp === place.stamp && target.count === place.count) return false;
+    const time = parseStamp(stamp);
+    const before = parseStamp(place.stamp);
+    if (time === undefined || before === undefined) return false;
+    const jump = time - before;
+    return (
+      jump >= FILE_NS &&
+      time > opened + SKEW_NS &&
+      BigInt(Math.floor(this.now - this.lineAt)) * 2_000_000n < jump
+    );
   }
 
   private addContent(chunk: Buffer, start: number, end: number): void {

@@ -108,7 +108,7 @@ export class LogSource {
         const query = { container, follow, timestamps: true, sinceTime: since };
         const response = await api.stream({ path, query, signal });
         this.lastAnswer = clock.now();
-        reader.begin(how);
+        reader.begin(how, Date.parse(response.headers.date ?? '') || undefined);
         const read = await this.read(response, reader, hold, follow, signal);
         if (signal.aborted) return;
         events.ready(false);
@@ -122,6 +122,7 @@ export class LogSource {
           return;
         }
         if (reader.cursor && reader.state !== 'next') how = 'resume';
+        if (reader.state === 'doubtful') continue;
         if (read.bytes > 0) backoff.reset();
         if (!follow && read.complete && read.bytes === 0) {
           if (reader.foreign.length === 0 || ++lastTries >= LAST_TRIES) {
@@ -197,14 +198,14 @@ export class LogSource {
       response.on('data', (chunk: Buffer) => {
         lastData = clock.now();
         this.lastAnswer = lastData;
-        const content = hold.push(reader.push(chunk));
+        const content = hold.push(reader.push(chunk, lastData));
         if (signal.aborted) return;
         tell();
         if (content.length > 0) {
           bytes += content.length;
           events.content(content, behind(reader.cursor, hold.size));
         }
-        if (reader.state === 'lost') response.destroy();
+        if (reader.state === 'lost' || reader.state === 'doubtful') response.destroy();
       });
       response.on('error', () => {}); // `close` follows
       response.on('close', () => {
@@ -215,7 +216,7 @@ export class LogSource {
           this.wake = undefined;
         }
         // A stream that was cut before it came to the cursor's line says nothing about that line.
-        reader.end(response.complete);
+        reader.end(response.complete, !follow);
         resolve({ bytes, complete: response.complete, refresh });
       });
       if (signal.aborted) return abort();
