@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { refuse, type Scenario } from '@receptor/kubernetes-simulator';
 import { describe, expect, it } from 'vitest';
 import type { Workceptor } from '../../src/index.js';
-import { detailed, extraOf, podOf, submitFrom, useBench } from '../support/kubernetes.js';
+import { asked, detailed, extraOf, podOf, submitFrom, useBench } from '../support/kubernetes.js';
 import { completed, output, running, until } from '../support/node.js';
 
 const bench = useBench();
@@ -180,6 +180,16 @@ describe('a pod that is not created', () => {
     expect((await completed(node, id)).Detail).toBe(
       'Error creating pod: EOF found when expecting closing quote',
     );
+  });
+
+  it('leaves nothing that would have to be deleted', async () => {
+    const allow = bench.cluster.forbid({ verb: 'create' });
+    const before = asked(bench.cluster, 'delete') + asked(bench.cluster, 'get');
+    const { extra } = await outcome(podOf('true'));
+    allow();
+    expect(extra).toMatchObject({ PodName: '', PodUID: '' });
+    expect(asked(bench.cluster, 'delete') + asked(bench.cluster, 'get')).toBe(before);
+    expect(bench.logged.filter((line) => line.includes('deleting'))).toEqual([]);
   });
 
   it('because that is forbidden: Detail names who may not do what', async () => {

@@ -82,7 +82,7 @@ it('a unit that was complete at a restart takes its pod along when it is release
   const first = await bench.open();
   const id = await bench.submit(first, { secret_kube_pod: podOf('true') });
   await completed(first, id);
-  const { PodName } = await extraOf(node, id);
+  const { PodName } = await extraOf(first, id);
   await bench.close(first);
   const second = await bench.open();
   expect(bench.cluster.pod(PodName)).toBeDefined();

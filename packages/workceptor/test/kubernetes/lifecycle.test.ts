@@ -123,6 +123,26 @@ describe('the life of a pod', () => {
   });
 });
 
+describe('a warning', () => {
+  const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'no room' };
+  const unscheduled = seen(undefined, { phase: 'Pending', conditions: [condition] });
+
+  it('that only repeats why the pod waits is not told', () => {
+    const warning: LifecycleEvent = { type: 'warning', text: 'FailedScheduling: no room' };
+    expect(reports(play([unscheduled, warning]).actions)).toEqual(['0 Pod created; Unschedulable: no room']);
+    expect(ending([unscheduled, warning, { type: 'timeout' }]).detail).toBe(
+      'Error creating pod: timed out waiting for the condition: Unschedulable: no room',
+    );
+  });
+
+  it('that says more is told to the end', () => {
+    const warning: LifecycleEvent = { type: 'warning', text: 'FailedMount: no volume' };
+    expect(ending([CREATING, warning, { type: 'timeout' }]).detail).toBe(
+      'Error creating pod: timed out waiting for the condition, ContainerCreating (image img:1): FailedMount: no volume',
+    );
+  });
+});
+
 describe('a pod that does not begin', () => {
   const BACK_OFF = () =>
     seen({ waiting: { reason: 'ImagePullBackOff', message: 'Back-off pulling image "img:1"' } });

@@ -34,6 +34,17 @@ export interface KubernetesApi {
   webSocket(request: ApiRequest, protocols: string[]): Promise<WebSocket>;
 }
 
+/** Reasons for which a request did not even leave. */
+const NEVER_SENT = [
+  'Credentials',
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EPROXY',
+];
+
 /** A request that Kubernetes refused, or that could not be sent. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
@@ -61,5 +72,11 @@ export class ApiError extends Error {
   get transient(): boolean {
     if (this.status === 0 && /CERT|SIGNATURE|HOSTNAME_MISMATCH/.test(this.reason)) return false;
     return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+
+  /** Whether the server may have done what was asked, for all that is known. */
+  get uncertain(): boolean {
+    if (this.status === 0) return this.transient && !NEVER_SENT.includes(this.reason);
+    return this.status >= 500;
   }
 }

@@ -20,6 +20,8 @@ export interface CreateOptions {
   firstWaitMs: number;
   /** Told before each further try. */
   onRetry(why: string): void;
+  /** Told where it ends in an error, but certainly without a pod. */
+  nothingMade(): void;
 }
 
 /** Another pod may have the name we drew; more often than this it does not happen by chance. */
@@ -62,43 +64,57 @@ export async function createPod(options: CreateOptions): Promise<Pod> {
     return api.json<Pod>({ method: 'POST', path: podPath(namespace), body });
   }
 
+  /** Whether there may be a pod of that name that is ours. */
+  let uncertain = name !== '';
+
   /** Finds or creates it; undefined where another pod has the name. */
-  async function attempt(looking: boolean): Promise<Pod | undefined> {
-    const found = looking ? await find() : undefined;
+  async function attempt(): Promise<Pod | undefined> {
+    const found = uncertain ? await find() : undefined;
     if (found) return found;
+    uncertain = true;
     try {
       return await post();
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 409 || error.reason !== 'AlreadyExists')
-        throw error;
-      return find();
+      if (!(error instanceof ApiError)) throw error;
+      uncertain = error.uncertain;
+      if (error.status !== 409 || error.reason !== 'AlreadyExists') throw error;
+      uncertain = true;
+      const taken = await find();
+      uncertain = taken !== undefined;
+      return taken;
     }
   }
 
-  let uncertain = name !== '';
   if (name === '') await choose();
-  for (let names = 1; ; ) {
-    signal.throwIfAborted();
-    try {
-      const made = await attempt(uncertain);
-      if (made) return made;
-      names += 1;
-      if (names > NAMES_TRIED) throw new Error(`pods "${name}" already exists`);
-      await choose();
-      uncertain = false;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      const throttled = error.status === 429;
-      // A quota that was written by others at the same moment: the server says to try again.
-      const passing = error.transient || (error.status === 409 && error.reason === 'Conflict');
-      if (!passing) throw error;
-      uncertain = true;
-      if (!throttled) failures += 1;
-      // Later ones are about looking for what the first try may have made.
-      first ??= error;
-      if (failures >= options.tries) throw first;
-      options.onRetry(error.message);
-      await pause(error.retryAfterMs ?? backoffMs(Math.max(failures, 1), options.firstWaitMs), signal);
+  try {
+    return await untilMade();
+  } catch (error) {
+    if (!uncertain) options.nothingMade();
+    throw error;
+  }
+
+  async function untilMade(): Promise<Pod> {
+    for (let names = 1; ; ) {
+      signal.throwIfAborted();
+      try {
+        const made = await attempt();
+        if (made) return made;
+        names += 1;
+        if (names > NAMES_TRIED) throw new Error(`pods "${name}" already exists`);
+        await choose();
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        const throttled = error.status === 429;
+        // A quota that was written by others at the same moment: the server says to try again.
+        const passing = error.transient || (error.status === 409 && error.reason === 'Conflict');
+        if (!passing) throw error;
+        if (!throttled) failures += 1;
+        // Later ones are about looking for what the first try may have made.
+        first ??= error;
+        if (failures >= options.tries) throw first;
+        options.onRetry(error.message);
+        await pause(error.retryAfterMs ?? backoffMs(Math.max(failures, 1), options.firstWaitMs), signal);
+      }
     }
   }
 }

@@ -7,6 +7,7 @@ import {
   disruption,
   hopeless,
   imagePullBackOffs,
+  newsOf,
   waitingReason,
   whyUneasy,
   whyWaiting,
@@ -186,11 +187,13 @@ function startFailed(life: Lifecycle, what: string, reason = ''): Step {
   const pod = life.pod ?? {};
   const waits = waitingReason(pod);
   const why = reason || whyWaiting(pod);
-  const suffix = waits === '' ? '' : `, ${waits}`;
-  const rest = why.startsWith(waits) ? why.slice(waits.length).replace(/^: /, '') : why;
+  // The reason stands behind what failed already; only what it is about is added.
+  const about = why.startsWith(waits) ? why.slice(waits.length) : `: ${why}`;
+  const head = `Error creating pod: ${what}${waits === '' ? '' : `, ${waits}`}`;
+  const rest = /^( \(.*\))?(?:: )?(.*)$/s.exec(about) ?? [];
   return finish(life, {
     state: WorkState.Failed,
-    detail: sentence(`Error creating pod: ${what}${suffix}`, rest, life.warning),
+    detail: sentence(`${head}${rest[1] ?? ''}`, rest[2] ?? '', newsOf(life.warning, why)),
     exitCode: null,
     reason: waits || reason.split(': ')[0] || '',
     removePod: true,
@@ -214,7 +217,7 @@ function report(life: Lifecycle, rules: LifecycleRules): Step {
   if (life.phase === 'waiting') {
     const why = whyWaiting(pod);
     detail = 'Pod created';
-    notes = [why, why.includes(life.warning) ? '' : life.warning];
+    notes = [why, newsOf(life.warning, why)];
   } else {
     const sending = rules.hasStdin && !life.stdinSent;
     if (!sending) state = WorkState.Running;

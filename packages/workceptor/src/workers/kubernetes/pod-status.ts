@@ -23,7 +23,11 @@ const statusOf = (pod: Pod): ContainerStatus | undefined =>
 const condition = (pod: Pod, type: string): Condition | undefined =>
   pod.status?.conditions?.find((each) => each.type === type);
 
-const joined = (...parts: (string | undefined)[]): string => parts.filter(Boolean).join(': ');
+const joined = (...parts: (string | undefined)[]): string =>
+  parts
+    .map((part) => part?.trim())
+    .filter(Boolean)
+    .join(': ');
 
 /** Why the pod as a whole was ended by somebody else; empty where it was not. */
 export function disruption(pod: Pod): string {
@@ -39,7 +43,7 @@ function endOf(pod: Pod): ContainerEnd | undefined {
   const terminated = statusOf(pod)?.state?.terminated;
   if (!terminated) return undefined;
   const exitCode = terminated.exitCode ?? 0;
-  const container = { exitCode, reason: terminated.reason ?? '', message: terminated.message ?? '' };
+  const container = { exitCode, reason: terminated.reason ?? '', message: terminated.message?.trim() ?? '' };
   const whole = disruption(pod);
   if (exitCode !== 0 && whole !== '') {
     const [reason = '', ...message] = whole.split(': ');
@@ -141,4 +145,12 @@ export function whyUneasy(pod: Pod): string {
   // The node's controller takes away readiness without a word when a node is silent; a probe gives its reason.
   if (ready?.status === 'False' && !ready.reason) return 'the pod is not ready: its node may be unreachable';
   return '';
+}
+
+/** A warning, unless it only says again why the pod waits. */
+export function newsOf(warning: string, why: string): string {
+  const message = warning.replace(/^\w+: (Error: )?/, '');
+  // The kubelet says the one of these while the status says the other.
+  const known = why.includes(message) || /^(ErrImagePull|ImagePullBackOff)$/.test(message);
+  return known ? '' : warning;
 }

@@ -55,6 +55,10 @@ export async function startPod(options: StartPodOptions): Promise<void> {
       signal: timeout ? AbortSignal.any([signal, timeout]) : signal,
       tries: habits.tries,
       firstWaitMs: habits.firstWaitMs,
+      // A name without a pod helps nobody.
+      nothingMade: () => {
+        extra.PodName = '';
+      },
       onRetry: (why) => {
         trouble = why;
         options.report({ detail: `Connecting to Kubernetes; will try again: ${why}` });
