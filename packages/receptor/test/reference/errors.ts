@@ -1,4 +1,6 @@
+import { MESH_ERROR_CODES } from '@receptor/netceptor';
 import { ERROR_CODES, type ErrorCode } from '@receptor/protocol';
+import { QUIC_ERROR_CODES } from '@receptor/quic';
 import { GENERATED, table } from './markdown.js';
 
 /**
@@ -77,8 +79,8 @@ export const errorsPage = (): string => `# Error codes
 
 ${GENERATED}
 
-Every error that our libraries throw is a \`ReceptorError\` with one of these in \`code\`, which does not change from version to version.
-Its \`message\` is in the words of the Go daemon, which existing programs match; \`cause\` has what was underneath, where there
+Every error that \`@receptor/protocol\`, work and the daemon throw is a \`ReceptorError\` with one of these in \`code\`, which does not change
+from version to version. Its \`message\` is in the words of the Go daemon, which existing programs match; \`cause\` has what was underneath, where there
 is something. A daemon answers with the message alone (\`ERROR: message\`), and \`@receptor/protocol\` gives the code back to it.
 
 ${table(
@@ -87,4 +89,21 @@ ${table(
     const { when, message } = CASES[code as ErrorCode];
     return [`\`${code}\``, help, when, `\`${message}\``];
   }),
-)}`;
+)}
+## Of the mesh
+
+\`@receptor/netceptor\`, which knows nothing of work, throws a \`MeshError\` in the same manner. Where one comes to a client of the daemon, it has
+become a \`ReceptorError\`, such as \`RECEPTOR_CONNECT_FAILED\` of \`connect\`.
+
+${codes(MESH_ERROR_CODES)}
+## Of a stream
+
+A stream of the mesh that is open and ends before it is complete has a \`QuicError\` on it.
+
+${codes(QUIC_ERROR_CODES)}`;
+
+const codes = (meanings: Readonly<Record<string, string>>): string =>
+  table(
+    ['code', 'meaning'],
+    Object.entries(meanings).map(([code, help]) => [`\`${code}\``, help]),
+  );
