@@ -90,7 +90,7 @@ describe('a client over TLS', () => {
   });
 
   it('waits for a handshake no longer than it was told to', async () => {
-    const address = await listen(createTcpServer());
+    const address = await listen(createTcpServer((socket) => socket.resume()));
     using client = new ReceptorClient(address, { connectTimeoutMs: 50 });
     expect(await failure(client.connect())).toMatchObject({
       code: 'RECEPTOR_CONNECT_FAILED',
@@ -101,7 +101,10 @@ describe('a client over TLS', () => {
 
   it('leaves nothing behind when it is aborted in a handshake', async () => {
     const controller = new AbortController();
-    const server = createTcpServer(() => controller.abort());
+    const server = createTcpServer((socket) => {
+      socket.resume();
+      controller.abort();
+    });
     const address = await listen(server);
     using client = new ReceptorClient(address);
     expect(await failure(client.connect({ signal: controller.signal }))).toMatchObject({
