@@ -155,7 +155,7 @@ describe('a node on other backends', () => {
     const udp = await node.addBackend(new UdpListener({ port: 0, host }));
     const socket = createSocket('udp4');
     for (const bytes of [Buffer.alloc(0), Buffer.from([1]), randomBytes(1000), Buffer.from('\u0001null')])
-      for (let i = 0; i < 20; i++)
+      for (let i = 0; i < 10; i++)
         await new Promise((resolve) => socket.send(bytes, portOf(udp.address), host, resolve));
     await expectAlive();
     socket.close();
@@ -197,15 +197,22 @@ describe('a node on other backends', () => {
   });
 });
 
-describe('many at once', () => {
-  it('1000 streams are held, and their end leaves nothing', async () => {
+/** A count gets back to where it was, when connections have drained: three times as long as their round trips are. */
+async function expectBack(count: () => number, before: number): Promise<void> {
+  for (let tries = 0; count() > before + 5 && tries < 400; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(count()).toBeLessThanOrEqual(before + 5);
+}
+
+describe('many at once', { timeout: 120_000 }, () => {
+  it('500 streams are held, and their end leaves nothing', async () => {
     node.listen('hold', (stream) => stream.resume().on('end', () => stream.end()));
     const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
     const before = timers();
     const streams = [];
-    for (let i = 0; i < 20; i++)
+    for (let i = 0; i < 10; i++)
       streams.push(...(await Promise.all(Array.from({ length: 50 }, () => friend.dial('node', 'hold')))));
-    expect(streams).toHaveLength(1000);
+    expect(streams).toHaveLength(500);
     await Promise.all(
       streams.map(async (stream) => {
         stream.end('x');
@@ -213,9 +220,7 @@ describe('many at once', () => {
         await once(stream, 'end');
       }),
     );
-    for (let tries = 0; timers() > before + 5 && tries < 200; tries++)
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(timers()).toBeLessThanOrEqual(before + 5);
+    await expectBack(timers, before);
     await expectAlive();
   });
 
@@ -227,7 +232,7 @@ describe('many at once', () => {
       for (const socket of await Promise.all(guests.map(establish))) socket.destroy();
       while (guests.some((guest) => node.isReachable(guest))) await once(node, 'routesChanged');
     }
-    expect(handles()).toBeLessThanOrEqual(before + 5);
+    await expectBack(handles, before);
     await expectAlive();
   });
 });
