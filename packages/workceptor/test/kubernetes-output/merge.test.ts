@@ -4,6 +4,7 @@ import type { LogCursor } from '../../src/workers/kubernetes/output/log-reader.j
 import { Merge } from '../../src/workers/kubernetes/output/merge.js';
 import { WINDOW } from '../../src/workers/kubernetes/output/merged-output.js';
 import { normalise } from '../../src/workers/kubernetes/output/normalise.js';
+import { varied } from '../support/varied.js';
 
 /** A cursor that stands for so many bytes of the log. */
 const cursorAt = (taken: number): LogCursor => ({ stamp: '2026-01-02T03:04:05Z', count: 1, taken });
@@ -210,6 +211,42 @@ describe('Merge', () => {
     scene.attachEnds(true);
     scene.end();
     expect(scene.result.equals(output)).toBe(true);
+  });
+
+  it('gives what attach gives when the log loses something in the middle, ahead of attach or behind it', () => {
+    const output = varied(600_000, { crlf: true });
+    const lost = output.lastIndexOf(10, 300_000) + 1;
+    const found = output.lastIndexOf(10, 450_000) + 1;
+    const lossy = Buffer.concat([output.subarray(0, lost), output.subarray(found)]);
+    for (const ahead of [true, false]) {
+      const merge = new Merge();
+      const written: Buffer[] = [];
+      let now = 1_000_000;
+      let cursor = 0;
+      const log = (to: number) => {
+        if (merge.order.kind === 'resume') merge.onLog(now, lossy.subarray(cursor, to), cursorAt(to));
+        cursor = to;
+      };
+      merge.onLogReady(now, true);
+      merge.onAttachAsked(now);
+      merge.onAttachHeard(now, true);
+      merge.onAttach(now, 0, output.subarray(0, 100_000));
+      log(100_000);
+      for (const end = now + 1_000; now < end; now += 50) merge.tick(now);
+      for (let at = 100_000; at < output.length; at += 1_000) {
+        if (ahead) log(Math.min(lossy.length, at + 900));
+        merge.onAttach(now, 0, output.subarray(at, at + 1_000));
+        if (!ahead) log(Math.min(lossy.length, at + 900));
+        written.push(...merge.takeWrites());
+        now += 5;
+      }
+      merge.onAttachClosed(now, true);
+      merge.onLogEnd(now);
+      merge.finish(now);
+      written.push(...merge.takeWrites());
+      expect(Buffer.concat(written).equals(output)).toBe(true);
+      expect(merge.flaws.gaps).toEqual([]);
+    }
   });
 
   it('leaves a log that falls behind, and finds its place again when attach drops', () => {

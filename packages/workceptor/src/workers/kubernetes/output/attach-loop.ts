@@ -22,8 +22,8 @@ export interface AttachEvents {
   /** It is open. */
   opened(): void;
   output(channel: Channel, bytes: Buffer): void;
-  /** It has ended; `whole`: with all there was. */
-  closed(whole: boolean): void;
+  /** It has ended; `whole`: with all there was; `last`: there will be no other. */
+  closed(whole: boolean, last: boolean): void;
   /** Attach is not allowed, and not tried again. */
   refused(error: ApiError): void;
   /** The payload cannot be delivered: nothing is to be gone on with. */
@@ -111,7 +111,7 @@ export class AttachLoop {
     try {
       const { status, brought } = await this.connect();
       const whole = status?.status === 'Success';
-      events.closed(whole || this.hasEnded);
+      events.closed(whole, whole || this.hasEnded);
       if (status && !whole && this.hasStarted)
         log.debug(`Attach ended: ${status.message ?? status.reason ?? ''}`);
       if (!this.hasStarted && !brought) return this.earlyWait();
@@ -123,7 +123,7 @@ export class AttachLoop {
       return 0;
     } catch (error) {
       if (signal.aborted) return undefined;
-      events.closed(false);
+      events.closed(false, false);
       if (error instanceof ReceptorError) throw error;
       if (error instanceof ApiError && (error.status === 403 || error.status === 405)) {
         events.refused(error);

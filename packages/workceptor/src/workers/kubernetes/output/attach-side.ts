@@ -19,10 +19,13 @@ export class AttachSide {
   whole = false;
   /** Whether it is being listened to; its silence means nothing otherwise. */
   private heard = true;
+  private brought = false;
   private heardOnce: number | undefined;
   private last = 0;
   private channels = [new WholeLines(PIECE), new WholeLines(PIECE)] as const;
   private seen: Channel | undefined;
+  /** Whether both channels have been seen. */
+  mixed = false;
 
   /** When the last bytes came. */
   get lastAt(): number {
@@ -36,6 +39,7 @@ export class AttachSide {
 
   ask(now: number): void {
     this.asked = true;
+    this.brought = false;
     this.seen = undefined;
     this.heardOnce = undefined;
     this.last = now;
@@ -52,6 +56,7 @@ export class AttachSide {
   changes(channel: Channel): boolean {
     const changes = this.seen !== undefined && this.seen !== channel;
     this.seen = channel;
+    this.mixed ||= changes;
     return changes;
   }
 
@@ -59,12 +64,14 @@ export class AttachSide {
   push(now: number, channel: Channel, bytes: Buffer): Buffer {
     this.last = now;
     this.used = true;
+    this.brought = true;
     return this.channels[channel].push(bytes);
   }
 
   /** What is left of each channel when the connection ends. */
   close(whole: boolean): Buffer[] {
-    this.whole = whole;
+    // One that brings nothing, after one that ended well, takes nothing back.
+    if (whole || this.brought) this.whole = whole;
     return this.channels.map((channel) => channel.end());
   }
 

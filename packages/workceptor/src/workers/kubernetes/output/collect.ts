@@ -144,7 +144,7 @@ class Collector {
           this.onStarted();
           this.step((now) => this.merge.onAttach(now, channel, bytes));
         },
-        closed: (whole) => this.step((now) => this.merge.onAttachClosed(now, whole)),
+        closed: (whole, last) => this.step((now) => this.merge.onAttachClosed(now, whole, last)),
         refused: (error) => this.onAttachRefused(error),
         failed: (error) => this.fail(error),
         done: () => this.onAttachDone(),
@@ -263,10 +263,10 @@ class Collector {
   /** A connection that stays open although the container has ended, and brings nothing, is closed. */
   private waitForLastWords(): void {
     const check = () => {
-      if (this.signal.aborted || !this.attach?.connection) return;
+      if (this.signal.aborted || !this.attach || this.attach.done) return;
       const silent = this.clock.now() - Math.max(this.lastAttach, this.endedAt ?? 0);
       if (silent >= LAST_WORDS_MS && !this.paused && !this.merge.pauseAttach) this.attach.drop();
-      else void delay(this.clock, 1000, this.signal).then(check);
+      void delay(this.clock, 1000, this.signal).then(check);
     };
     check();
   }

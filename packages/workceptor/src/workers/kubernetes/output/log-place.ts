@@ -67,9 +67,9 @@ export class LogPlace {
     else this.readySince ??= now;
   }
 
-  /** Milliseconds for which it has been read to its end and silent; 0 while it is behind or not read. */
+  /** Milliseconds for which it has been read to its end and silent; 0 while it is behind, without end when nothing will come. */
   quiet(now: number): number {
-    if (this.ended) return Number.POSITIVE_INFINITY;
+    if (this.ended || this.parked) return Number.POSITIVE_INFINITY;
     return this.readySince === undefined ? 0 : now - Math.max(this.readySince, this.lastAt);
   }
 

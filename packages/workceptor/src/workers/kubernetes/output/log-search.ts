@@ -61,7 +61,8 @@ export class LogSearch {
       const again = seek.overlap(output.known);
       log.found(output.known.end - again);
       if (!seek.sawBytes) {
-        output.notes.add('The log had been rotated; whether its end is whole could not be seen.');
+        if (side.whole) output.notes.add('The log had been rotated; its end could not be compared.');
+        else output.gap('the log was rotated, and attach had not come to the end');
         return;
       }
       if (again === 0) {

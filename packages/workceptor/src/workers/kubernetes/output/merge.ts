@@ -37,9 +37,13 @@ export class Merge {
   constructor(start: MergeStart = FRESH) {
     this.output = new MergedOutput(start);
     this.log = new LogPlace(start.saved.cursor, start.saved.logAt);
-    this.positions = new PositionMerge(this.output, this.log, this.side, (now, rest) => {
-      this.disagree(now, rest);
-    });
+    this.positions = new PositionMerge(
+      this.output,
+      this.log,
+      this.side,
+      (now, rest) => this.disagree(now, rest),
+      (now) => this.search.start(now, 'near', this.standing),
+    );
     this.search = new LogSearch(this.output, this.log, this.side, () => {
       this.dropAttach = true;
     });
@@ -166,9 +170,10 @@ export class Merge {
 
   /**
    * Attach has ended.
-   * @param whole it said so itself, so that the container's output is at its end
+   * @param whole it said that the container's output is at its end
+   * @param last there will be no other
    */
-  onAttachClosed(now: number, whole: boolean): void {
+  onAttachClosed(now: number, whole: boolean, last = whole): void {
     if (!this.side.asked) return;
     for (const rest of this.side.close(whole)) {
       if (whole) this.attachBrings(now, rest);
@@ -177,7 +182,7 @@ export class Merge {
     this.dropAttach = false;
     const attach = this.lines?.attach ?? this.positions.attach;
     // Where it has not been joined yet, finish() has the last word.
-    if (!whole || attach === 'joined') {
+    if (!last || attach === 'joined') {
       this.side.asked = false;
       this.positions.drop();
       this.lines?.drop();
@@ -199,8 +204,10 @@ export class Merge {
       this.positions.finish(now);
       // A disagreement at the very last makes lines of it.
       this.lines?.finish(now);
-      if ((log.seek || log.parked) && !log.refused)
-        output.notes.add('The end of the output could not be compared with the log.');
+      if ((log.seek || log.parked) && !log.refused) {
+        if (side.whole) output.notes.add('The end of the output could not be compared with the log.');
+        else output.gap('the log could not be read, and attach had not come to the end');
+      }
     }
     if (log.refused && !side.whole) output.gap('neither the log nor attach could be read to the end');
   }

@@ -4,6 +4,7 @@ import { Joiner, QUIET_MS } from './join.js';
 import type { LogPlace, Place, Placed } from './log-place.js';
 import { type MergedOutput, WINDOW } from './merged-output.js';
 import { normalise, rawLength } from './normalise.js';
+import { hasMoreLines } from './whole-lines.js';
 
 /** Bytes of the log held for attach, at most. */
 const HOLD_LIMIT = 8 << 20;
@@ -51,6 +52,8 @@ export class PositionMerge {
     private readonly log: LogPlace,
     private readonly side: AttachSide,
     private readonly disagree: (now: number, rest: Disagreement) => void,
+    /** The log's place is to be looked for again. */
+    private readonly loseLog: (now: number) => void,
   ) {}
 
   get pauseAttach(): boolean {
@@ -100,7 +103,8 @@ export class PositionMerge {
     const behind = Math.min(norm.length, output.known.end - log.at);
     if (behind > 0) {
       if (!output.known.agrees(log.at, norm.subarray(0, behind))) {
-        this.disagree(now, { log: raw });
+        if (this.isLossy(norm, output.known.slice(log.at, output.known.end))) this.loseLog(now);
+        else this.disagree(now, { log: raw });
         return;
       }
       log.at += behind;
@@ -188,8 +192,13 @@ export class PositionMerge {
     }
     if (norm.length === 0) return;
     if (!output.known.agrees(at, norm)) {
-      this.disagree(now, { attach: raw });
-      return;
+      if (!this.isLossy(output.known.slice(at, output.known.end), norm)) {
+        this.disagree(now, { attach: raw });
+        return;
+      }
+      this.held.takeAll();
+      output.known.cutBack(at);
+      this.loseLog(now);
     }
     output.fromAttach(raw);
     output.known.append(norm.subarray(Math.max(0, Math.min(norm.length, output.known.end - at))));
@@ -216,6 +225,11 @@ export class PositionMerge {
     this.release();
     this.output.gap(reason);
     this.joinAt(now, this.output.known.end - joiner.first);
+  }
+
+  /** Whether the log is not what attach shows, and no line of the other channel explains it: it has lost something. */
+  private isLossy(log: Buffer, attach: Buffer): boolean {
+    return this.attach === 'joined' && !this.side.mixed && !hasMoreLines(log, attach);
   }
 
   private joinAt(now: number, start: number): void {

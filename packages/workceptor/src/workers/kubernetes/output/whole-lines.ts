@@ -62,3 +62,27 @@ export function* linesOf(bytes: Buffer): Generator<Buffer> {
     at = end;
   }
 }
+
+/** So many lines may be more in one source than in the other at a place. */
+const MORE_LINES = 64;
+/** Agreement behind them that is taken for proof. */
+const PROOF = 64;
+
+/**
+ * Whether `log` is what `other` is but for a few whole lines more, such of the other channel. Where there is too little
+ * of either to tell, it is.
+ */
+export function hasMoreLines(log: Buffer, other: Buffer): boolean {
+  let same = 0;
+  while (same < log.length && same < other.length && log[same] === other[same]) same++;
+  const start = same === 0 ? 0 : log.lastIndexOf(10, same - 1) + 1;
+  const rest = other.subarray(start);
+  for (let count = 0, from = start; count < MORE_LINES; count++) {
+    const newline = log.indexOf(10, from);
+    from = newline + 1;
+    const length = Math.min(log.length - from, rest.length, PROOF);
+    if (newline < 0 || length === 0) return true;
+    if (log.subarray(from, from + length).equals(rest.subarray(0, length))) return true;
+  }
+  return false;
+}

@@ -48,6 +48,12 @@ export class Window {
     return at < 0 ? undefined : this.start + at;
   }
 
+  /** Forgets what is kept from `at` on. */
+  cutBack(at: number): void {
+    this.used = Math.max(0, this.used - Math.max(0, this.end - at));
+    this.end = Math.min(this.end, at);
+  }
+
   /** Forgets what is kept and goes on at `end`. */
   reset(end: number): void {
     this.end = end;
