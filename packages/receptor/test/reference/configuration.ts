@@ -74,6 +74,9 @@ tcp-listeners:
     cost: 1.5
 \`\`\`
 
+For editors there is a [JSON Schema](configuration.schema.json) of both forms; with the YAML language server, the first line of a file
+names it: \`# yaml-language-server: $schema=configuration.schema.json\`.
+
 A section or key that is not known is refused in a list. In a map it is passed over, as the Go daemon does, with a warning in the
 log; all defaults, and what is required, are as in a list, where the Go daemon leaves some out.
 
