@@ -95,6 +95,7 @@ export function formatLine(line: Line): string {
 
 function formatNumber(value: number | undefined): string {
   if (value === undefined) return '-';
+  if (value === Number.POSITIVE_INFINITY) return 'hangs';
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
