@@ -10,7 +10,7 @@ import { BackendRunner } from './link/runner.js';
 import type { LinkEnd } from './link/state.js';
 import { type Logger, silentLogger } from './logger.js';
 import { Advertising, type OwnAdvertisement, streamAdvertisement } from './node/advertising.js';
-import { type BackendSettings, checkNodeId, linkRules } from './node/checks.js';
+import { type BackendSettings, checkIdleLimit, checkNodeId, linkRules } from './node/checks.js';
 import type { NodeEvents } from './node/events.js';
 import { Neighbours } from './node/neighbours.js';
 import type { DialOptions, ListenOptions, NetceptorOptions, RunningBackend } from './node/options.js';
@@ -29,8 +29,6 @@ import type { RoutingUpdate } from './wire/routing-update.js';
 
 /** How often links are looked at for silence (reference: mesh, 2.6). */
 const IDLE_CHECK = 5000;
-/** The silence after which a link is given up; updates come every 10 seconds. */
-const IDLE_LIMIT = 21_000;
 const MAX_NODES = 100_000;
 /** A node that was not heard of for this long is forgotten; it was not in reach long before. */
 const FORGET_AFTER = 300_000;
@@ -70,7 +68,7 @@ export class Netceptor extends EventEmitter<NodeEvents> {
     this.#log = log;
     this.#clock = clock;
     this.#random = random;
-    this.#idleLimit = Math.max(IDLE_LIMIT, options.maxIdleTime ?? 0);
+    this.#idleLimit = checkIdleLimit(options.maxIdleTime);
     this.#neighbours = new Neighbours(id, clock);
     const firewall = new Firewall(options.firewallRules);
     this.#packets = new PacketLayer({ nodeId: id, firewall, log, random });

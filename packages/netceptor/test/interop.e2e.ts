@@ -40,7 +40,7 @@ let goPair: Pair;
 let ourPair: Pair;
 beforeAll(async () => {
   authority = await Authority.create();
-  goPair = await authority.sign({ nodeIds: ['go'] });
+  goPair = await authority.sign({ nodeIds: ['go'], algorithm: 'rsa' });
   ourPair = await authority.sign({ nodeIds: ['ours'] });
 });
 const files = () => ({
@@ -241,6 +241,57 @@ describe.skipIf(!RECEPTOR_GO)(`mixed meshes${SKIPPED}`, () => {
     for await (const { from } of a.traceroute('b')) hops.push(from);
     expect(hops).toEqual(['a', 'go', 'b']);
     await expect(a.dial('b', 'nothing')).rejects.toMatchObject({ code: 'RECEPTOR_MESH_SERVICE_UNKNOWN' });
+  });
+});
+
+describe.skipIf(!RECEPTOR_GO)(`TLS on our services, for Go nodes${SKIPPED}`, () => {
+  const client = (name: string, more = '') =>
+    `- tls-client:\n    name: ${name}\n    cert: DIR/cert.pem\n    key: DIR/key.pem\n    rootcas: DIR/ca.pem\n${more}`;
+
+  it('is verified on both sides by node ID', async () => {
+    const port = await freePort();
+    const go = await goNode(
+      'go',
+      client('right') +
+        client('pinned', `    pinnedservercert: ["${'00'.repeat(32)}"]\n`) +
+        `- tcp-listener:\n    port: ${port}\n    bindaddr: ${host}\n`,
+      files(),
+    );
+    const ours = ourNode('ours');
+    await ours.addBackend(new TcpDialler({ address: `${host}:${port}` }));
+    await reaches(ours, 'go');
+    await go.logged('   ours via ours');
+    ours.listen('secret', (stream) => stream.end('known to us'), { tls: serverProfile() });
+    const wrong = await authority.sign({ nodeIds: ['somebody'] });
+    ours.listen('wrong', (stream) => stream.end(), {
+      tls: new TlsServerProfile({ ...wrong, clientCas: authority.pem }),
+    });
+    const stream = await go.connect('ours', 'secret right');
+    expect(String(await readAll(stream))).toBe('known to us');
+    await expect(go.connect('ours', 'wrong right')).rejects.toThrow(
+      'x509: certificate is valid for Receptor node ID somebody, not ours',
+    );
+    await expect(go.connect('ours', 'secret pinned')).rejects.toThrow('pinned fingerprint');
+    await expect(go.connect('ours', 'secret')).rejects.toThrow('insecure connection to secure service');
+  });
+
+  it('refuses a Go node that shows the certificate of another', async () => {
+    const port = await freePort();
+    const go = await goNode(
+      'other',
+      `- tls-client:\n    name: stolen\n    cert: DIR/cert.pem\n    key: DIR/key.pem\n    rootcas: DIR/ca.pem\n` +
+        `    skipreceptornamescheck: true\n- tcp-listener:\n    port: ${port}\n    bindaddr: ${host}\n`,
+      files(),
+    );
+    const ours = ourNode('ours');
+    await ours.addBackend(new TcpDialler({ address: `${host}:${port}` }));
+    await reaches(ours, 'other');
+    await go.logged('   ours via ours');
+    let served = 0;
+    ours.listen('secret', () => served++, { tls: serverProfile() });
+    const stream = await go.connect('ours', 'secret stolen').catch(() => undefined);
+    if (stream) expect(String(await readAll(stream))).not.toContain('known');
+    expect(served).toBe(0);
   });
 });
 

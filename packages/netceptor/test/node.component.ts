@@ -452,6 +452,20 @@ describe('a node that is closed', () => {
   });
 });
 
+describe('the time that a link may be silent', () => {
+  it('can be longer than by default, not shorter', async () => {
+    expect(() => new Netceptor({ id: 'a', clock, maxIdleTime: 20_999 })).toThrow(
+      'user defined maxIdleConnectionTimeout [20999000000] is less than the default default timeout [21000000000]',
+    );
+    const foo = await node('foo', { maxIdleTime: 60_000 });
+    await RawPeer.establish(network, clock, 'raw', 'foo');
+    await clock.advance(55_000);
+    expect(foo.isReachable('raw')).toBe(true);
+    await clock.advance(11_000);
+    expect(foo.isReachable('raw')).toBe(false);
+  });
+});
+
 describe('a node ID', () => {
   it.each(['', 'localhost', 'LocalHost'])('cannot be "%s"', (id) => {
     expect(() => new Netceptor({ id, clock })).toThrow(MeshError);

@@ -19,6 +19,19 @@ export function checkNodeId(id: string): string {
   return id;
 }
 
+/** The silence after which a link is given up; updates come every 10 seconds (reference: mesh, 2.6). */
+const IDLE_LIMIT = 21_000;
+
+/** @throws MeshError `RECEPTOR_MESH_OPTIONS` when links would be given up that are only quiet */
+export function checkIdleLimit(milliseconds = IDLE_LIMIT): number {
+  if (milliseconds >= IDLE_LIMIT) return milliseconds;
+  throw new MeshError(
+    'RECEPTOR_MESH_OPTIONS',
+    `user defined maxIdleConnectionTimeout [${milliseconds * 1e6}] is less than the default default timeout ` +
+      `[${IDLE_LIMIT * 1e6}]`,
+  );
+}
+
 /** @throws MeshError `RECEPTOR_MESH_OPTIONS` when a cost is not positive */
 export function linkRules(
   nodeId: string,

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import { Debounce } from '../debounce.js';
 import type { Link } from '../link/link.js';
-import type { Logger } from '../logger.js';
+import { type Logger, silentLogger } from '../logger.js';
 import type { Names } from '../packet/names.js';
 import type { Way } from '../packet/packet-layer.js';
 import { type Random, randomName } from '../random.js';
@@ -169,12 +169,27 @@ export class Routing {
       const route = this.#table.get(node.name);
       node.way = route && neighbours.link(route.nextHop);
     }
+    this.#logTables();
     this.#context.onRoutes(this.#table, before);
+  }
+
+  /** In the words of the Go daemon, which scripts look for. */
+  #logTables(): void {
+    const { router, log } = this.#context;
+    if (log === silentLogger) return;
+    log.info('Known Connections:');
+    for (const [node, links] of router.knownConnections()) {
+      const peers = [...links].map(([peer, cost]) => `${peer}(${cost.toFixed(2)}) `);
+      log.info(`   ${node}: ${peers.join('')}`);
+    }
+    log.info('Routing Table:');
+    for (const [node, { nextHop }] of this.#table) log.info(`   ${node} via ${nextHop}`);
   }
 
   #forget(): void {
     const { router, names, clock } = this.#context;
-    for (const node of router.forget(clock.now())) names.delete(node);
-    this.#recalculation.request();
+    const forgotten = router.forget(clock.now());
+    for (const node of forgotten) names.delete(node);
+    if (forgotten.length > 0) this.#recalculation.request();
   }
 }
