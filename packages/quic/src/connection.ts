@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Driver } from './driver.js';
 import { parseList } from './engine.js';
@@ -61,14 +61,14 @@ export class QuicConnection extends EventEmitter<QuicConnectionEvents> {
     super();
     this.#driver = driver;
     this.remote = driver.remote;
-    const [protocol, serverName, ...chain] =
+    const [protocol, serverName] =
       driver.call((module, connection, engine) => {
         const length = module.connection_handshake(connection);
         return length > 0 ? parseList(Buffer.from(engine.output(length))) : undefined;
       }) ?? [];
     this.protocol = protocol?.toString() ?? '';
     this.serverName = serverName?.length ? serverName.toString() : undefined;
-    this.peerCertificates = chain.map((certificate) => new X509Certificate(certificate));
+    this.peerCertificates = driver.peerCertificates;
     this.closed = new Promise((resolve) => {
       driver.events = {
         connected: () => {},

@@ -72,6 +72,8 @@ type Body<T> = (module: Exports, connection: number, engine: Engine) => T;
 export class Driver implements EngineConnection {
   readonly streams = new Map<number, StreamHandler>();
   readonly remote: string;
+  /** What the peer has shown and was accepted. */
+  peerCertificates: readonly X509Certificate[] = [];
   events: DriverEvents | undefined;
   readonly #engine: Engine;
   readonly #id: number;
@@ -111,6 +113,7 @@ export class Driver implements EngineConnection {
   verify(chain: X509Certificate[]): void {
     if (!this.#verify) throw new Error('no certificate was expected');
     this.#verify(chain);
+    this.peerCertificates = chain;
   }
 
   refused(error: Error): void {

@@ -1,4 +1,10 @@
-import { type KeyObject, randomFillSync, X509Certificate } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  type KeyObject,
+  randomFillSync,
+  X509Certificate,
+} from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { CERTIFICATE_ALERTS, CertificateRefused, QuicError } from './errors.js';
 import { signHandshake, verifyHandshake } from './signatures.js';
@@ -53,6 +59,12 @@ export interface EngineUser {
   engineFailed(error: QuicError): void;
 }
 
+/** How packets are protected; sizes in bytes. */
+const AEAD = 'chacha20-poly1305';
+const KEY = 32;
+const NONCE = 12;
+const TAG = 16;
+
 /** An endpoint whose memory stays below this takes new connections. */
 const MEMORY_LIMIT = 1 << 30;
 
@@ -77,6 +89,8 @@ export class Engine {
   #view: Uint8Array;
   #nextKey = 1;
   #inside = false;
+  /** The certificate that was verified last. */
+  #leaf: X509Certificate | undefined;
   #failure: QuicError | undefined;
   /** What the module last wrote to its standard error: the message of a panic. */
   #said = '';
@@ -180,13 +194,16 @@ export class Engine {
 
   /** The callbacks in the midst of a handshake. None may throw: that would leave the module half way. */
   #host() {
-    const slice = (at: number, length: number) => Buffer.from(this.bytes.subarray(at, at + length));
+    const at = (start: number, length: number) => this.bytes.subarray(start, start + length);
+    const slice = (start: number, length: number) => Buffer.from(at(start, length));
     return {
       verify_chain: (id: number, at: number, length: number): number => {
         const connection = this.connections.get(id);
         if (!connection) return CERTIFICATE_ALERTS.certificate_unknown;
         try {
-          connection.verify(parseChain(slice(at, length)));
+          const chain = parseChain(slice(at, length));
+          this.#leaf = chain[0];
+          connection.verify(chain);
           return 0;
         } catch (error) {
           connection.refused(error instanceof Error ? error : new Error(String(error)));
@@ -203,13 +220,59 @@ export class Engine {
         signatureLength: number,
       ): number => {
         try {
+          // It follows upon the certificate's own verification.
+          const leaf = slice(certificate, certificateLength);
+          const known = this.#leaf?.raw.equals(leaf) ? this.#leaf : new X509Certificate(leaf);
+          this.#leaf = undefined;
           const valid = verifyHandshake(
             scheme,
-            slice(certificate, certificateLength),
+            known.publicKey,
             slice(message, messageLength),
             slice(signature, signatureLength),
           );
           return valid ? 1 : 0;
+        } catch {
+          return 0;
+        }
+      },
+      seal: (
+        key: number,
+        nonce: number,
+        header: number,
+        headerLength: number,
+        payload: number,
+        length: number,
+        tag: number,
+      ): number => {
+        try {
+          const { bytes } = this;
+          const cipher = createCipheriv(AEAD, at(key, KEY), at(nonce, NONCE), { authTagLength: TAG });
+          cipher.setAAD(at(header, headerLength), { plaintextLength: length });
+          bytes.set(cipher.update(at(payload, length)), payload);
+          cipher.final();
+          bytes.set(cipher.getAuthTag(), tag);
+          return 1;
+        } catch {
+          return 0;
+        }
+      },
+      unseal: (
+        key: number,
+        nonce: number,
+        header: number,
+        headerLength: number,
+        payload: number,
+        length: number,
+        tag: number,
+      ): number => {
+        try {
+          const decipher = createDecipheriv(AEAD, at(key, KEY), at(nonce, NONCE), { authTagLength: TAG });
+          decipher.setAAD(at(header, headerLength), { plaintextLength: length });
+          decipher.setAuthTag(at(tag, TAG));
+          const plain = decipher.update(at(payload, length));
+          decipher.final();
+          this.bytes.set(plain, payload);
+          return 1;
         } catch {
           return 0;
         }

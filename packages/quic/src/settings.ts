@@ -36,8 +36,12 @@ export function identityFromPem(certificates: string, key: string, passphrase?: 
   return identity;
 }
 
+/** Identities that were found to be usable. */
+const checked = new WeakSet<QuicIdentity>();
+
 /** Throws QUIC_INVALID if the identity cannot be used. */
 function checkIdentity(identity: QuicIdentity): void {
+  if (checked.has(identity)) return;
   const [first] = identity.chain;
   if (!first) throw new QuicError('QUIC_INVALID', 'an identity needs a certificate');
   schemesOf(identity.key);
@@ -50,6 +54,7 @@ function checkIdentity(identity: QuicIdentity): void {
     });
   }
   if (!own) throw new QuicError('QUIC_INVALID', 'the private key is not that of the certificate');
+  checked.add(identity);
 }
 
 /** How a connection carries data; all have defaults that suit a peer of either kind. */

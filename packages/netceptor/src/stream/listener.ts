@@ -98,6 +98,10 @@ export class StreamListener {
         connection.close(CloseCode.failed, 'Read Data Error');
         return;
       }
+      // A caller that gives up must not end a program whose service forgot to listen for it.
+      stream.on('error', (error) =>
+        log.debug(`Stream of ${decodeRemote(connection.remote).node}: ${error.message}`),
+      );
       closeAfter(stream, connection, { clock, lingering, dialled: false });
       serve(stream, decodeRemote(connection.remote));
     } catch (error) {

@@ -4,7 +4,6 @@ use crate::{Engine, GONE, NOTHING, tls, with};
 use bytes::Bytes;
 use quinn_proto::crypto::rustls::HandshakeData;
 use quinn_proto::{ConnectionError, ConnectionHandle, Dir, Event, StreamEvent, VarInt};
-use rustls::pki_types::CertificateDer;
 
 pub struct Connection {
     pub proto: quinn_proto::Connection,
@@ -35,7 +34,7 @@ fn put(output: &mut Vec<u8>, kind: u8, first: f64, second: f64) {
     output.extend_from_slice(&second.to_le_bytes());
 }
 
-pub fn put_bytes(output: &mut Vec<u8>, bytes: &[u8]) {
+fn put_bytes(output: &mut Vec<u8>, bytes: &[u8]) {
     output.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
     output.extend_from_slice(bytes);
 }
@@ -154,21 +153,17 @@ pub extern "C" fn connection_close(id: usize, code: f64, now: f64) {
     });
 }
 
-/// Writes the protocol, the server name that the client asked for, and the peer's certificates into `output`.
+/// Writes the protocol and the server name that the client asked for into `output`.
 #[unsafe(no_mangle)]
 pub extern "C" fn connection_handshake(id: usize) -> i32 {
     with(|engine| {
         let Some(connection) = engine.connections.get(id) else { return GONE };
         let session = connection.proto.crypto_session();
         let data = session.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
-        let chain = session.peer_identity().and_then(|chain| chain.downcast::<Vec<CertificateDer<'static>>>().ok());
         let output = &mut engine.output;
         output.clear();
         put_bytes(output, data.as_ref().and_then(|data| data.protocol.as_deref()).unwrap_or_default());
         put_bytes(output, data.as_ref().and_then(|data| data.server_name.as_deref()).unwrap_or_default().as_bytes());
-        for certificate in chain.iter().flat_map(|chain| chain.iter()) {
-            put_bytes(output, certificate);
-        }
         output.len() as i32
     })
 }

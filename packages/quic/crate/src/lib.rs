@@ -4,6 +4,7 @@
 //! milliseconds of the host's clock, addresses are numbers that the host gives to its peers, stream IDs and error
 //! codes are whole numbers in an f64. A negative result says why there is none; see the constants.
 
+mod aead;
 mod congestion;
 mod connection;
 mod endpoint;

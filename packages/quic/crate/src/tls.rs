@@ -1,5 +1,6 @@
 //! TLS whose certificates are judged, and whose keys are held, by the host: rustls asks it in the midst of the handshake.
 
+use crate::aead;
 use crate::settings::Reader;
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rustls::client::Resumption;
@@ -11,6 +12,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::{CertifiedKey, Signer, SigningKey, SingleCertAndKey};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureAlgorithm, SignatureScheme,
+    SupportedCipherSuite,
 };
 use std::cell::Cell;
 use std::sync::Arc;
@@ -251,15 +253,22 @@ impl Signer for HostSigner {
     }
 }
 
-/// ChaCha20 first: in WebAssembly it is several times as fast as AES.
+thread_local! {
+    /// ChaCha20 first: in WebAssembly it is several times as fast as AES.
+    static PROVIDER: Arc<CryptoProvider> = {
+        let mut provider = ring::default_provider();
+        let chacha = ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256;
+        provider.cipher_suites = vec![
+            chacha.tls13().and_then(aead::suite).map_or(chacha, SupportedCipherSuite::Tls13),
+            ring::cipher_suite::TLS13_AES_128_GCM_SHA256,
+            ring::cipher_suite::TLS13_AES_256_GCM_SHA384,
+        ];
+        Arc::new(provider)
+    };
+}
+
 fn provider() -> Arc<CryptoProvider> {
-    let mut provider = ring::default_provider();
-    provider.cipher_suites = vec![
-        ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-        ring::cipher_suite::TLS13_AES_128_GCM_SHA256,
-        ring::cipher_suite::TLS13_AES_256_GCM_SHA384,
-    ];
-    Arc::new(provider)
+    PROVIDER.with(Arc::clone)
 }
 
 fn initial() -> Suite {
@@ -342,6 +351,31 @@ mod tests {
     }
     #[unsafe(no_mangle)]
     extern "C" fn sign(_: u32, _: u32, _: *const u8, _: usize, _: *mut u8, _: usize) -> i32 {
+        unreachable!()
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn seal(
+        _: *const u8,
+        _: *const u8,
+        _: *const u8,
+        _: usize,
+        _: *mut u8,
+        _: usize,
+        _: *mut u8,
+    ) -> u32 {
+        unreachable!()
+    }
+    #[unsafe(no_mangle)]
+    extern "C" fn unseal(
+        _: *const u8,
+        _: *const u8,
+        _: *const u8,
+        _: usize,
+        _: *mut u8,
+        _: usize,
+        _: *const u8,
+    ) -> u32 {
         unreachable!()
     }
 
