@@ -24,7 +24,8 @@ function progressLine(done: number, total: number | undefined): string {
 export class Progress {
   readonly #terminal: Writable & { columns?: number };
   readonly #total: number | undefined;
-  #drawn = 0;
+  /** When it was drawn; undefined while it is not there. */
+  #drawn: number | undefined;
 
   constructor(terminal: Writable & { columns?: number }, total: number | undefined) {
     this.#terminal = terminal;
@@ -34,7 +35,7 @@ export class Progress {
   /** Shows how many bytes are on their way, unless that was shown a moment ago. */
   show(done: number): void {
     const now = performance.now();
-    if (now - this.#drawn < INTERVAL) return;
+    if (this.#drawn !== undefined && now - this.#drawn < INTERVAL) return;
     this.#drawn = now;
     const line = progressLine(done, this.#total).slice(0, (this.#terminal.columns ?? 80) - 1);
     this.#terminal.write(`\r${line}\u001b[K`);
@@ -42,7 +43,7 @@ export class Progress {
 
   /** Removes the line. */
   clear(): void {
-    if (this.#drawn > 0) this.#terminal.write('\r\u001b[K');
-    this.#drawn = 0;
+    if (this.#drawn !== undefined) this.#terminal.write('\r\u001b[K');
+    this.#drawn = undefined;
   }
 }

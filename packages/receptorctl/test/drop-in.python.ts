@@ -101,7 +101,6 @@ describe.skipIf(!go || !python)('receptorctl beside the Python one, against a Go
     ['foo.sock traceroute bar'],
     ['foo.sock traceroute nosuch'],
     ['foo.sock traceroute localhost'],
-    ['foo.sock reload'],
     ['foo.sock connect nosuch control'],
     ['foo.sock connect bar control', 'status\n'],
     ['foo.sock work submit cat'],
@@ -155,6 +154,12 @@ describe.skipIf(!go || !python)('receptorctl beside the Python one, against a Go
     ['foo.sock -- version'],
   ])('`--socket %s` prints the same and exits the same', async (line, stdin) => {
     const outcome = await both(['--socket', ...line.split(' ')], stdin);
+    expect(outcome.ours).toEqual(outcome.theirs);
+  });
+
+  // The Go daemon at times still holds its port when it binds it again.
+  it('`reload` prints the same and exits the same', { retry: 4 }, async () => {
+    const outcome = await both(['--socket', 'foo.sock', 'reload']);
     expect(outcome.ours).toEqual(outcome.theirs);
   });
 
