@@ -213,6 +213,22 @@ describe('Merge', () => {
     expect(scene.result.equals(output)).toBe(true);
   });
 
+  it('does not wait for an attach that ended before it was placed, however much the log brings', () => {
+    const output = varied(8 << 20);
+    const scene = new Scene(new Merge(), output, false);
+    scene.attach(1_000_000);
+    scene.attachBrings(1_300_000);
+    scene.merge.onAttachClosed(scene.now, false, true);
+    for (let at = 10_000; at < output.length; at += 10_000) {
+      expect(scene.merge.pauseLog).toBe(false);
+      scene.logBrings(at);
+      scene.wait(50);
+    }
+    scene.end();
+    expect(scene.result.equals(output)).toBe(true);
+    expect(scene.merge.flaws.gaps).toEqual([]);
+  });
+
   it('gives what attach gives when the log loses something in the middle, ahead of attach or behind it', () => {
     const output = varied(600_000, { crlf: true });
     const lost = output.lastIndexOf(10, 300_000) + 1;

@@ -80,8 +80,9 @@ export class AttachSide {
     for (const channel of this.channels) channel.limit = LINE_LIMIT;
   }
 
-  /** Milliseconds for which it has been silent. */
+  /** Milliseconds for which it has been silent; 0 while it is not listened to, without end when there is none. */
   quiet(now: number): number {
+    if (!this.asked) return Number.POSITIVE_INFINITY;
     return this.heard ? now - this.last : 0;
   }
 

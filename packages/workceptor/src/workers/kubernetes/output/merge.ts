@@ -180,14 +180,12 @@ export class Merge {
       else if (!this.lines) this.attachBrings(now, withoutTrailingReturns(rest));
     }
     this.dropAttach = false;
-    const attach = this.lines?.attach ?? this.positions.attach;
-    // Where it has not been joined yet, finish() has the last word.
-    if (!last || attach === 'joined') {
-      this.side.asked = false;
-      this.positions.drop();
-      this.lines?.drop();
-      if (this.log.parked) this.log.resume(this.output.known, now);
-    }
+    this.side.asked = false;
+    // What is not placed yet may still be, when it was the last.
+    if (this.lines && last && this.lines.attach === 'waiting') this.lines.join();
+    this.lines?.drop();
+    this.positions.close(last);
+    if (this.attach === 'off' && this.log.parked) this.log.resume(this.output.known, now);
     this.settle(now);
   }
 
@@ -281,6 +279,7 @@ export class Merge {
     const { lines, positions } = this;
     if (lines) {
       lines.settle(now);
+      if (!this.side.asked && lines.attach === 'joined') lines.drop();
       if (lines.level && !log.seek) this.sync = { ...this.positionCheckpoint(), mixed: true };
     }
     const waiting = lines ? lines.waitingSince : positions.held.since;

@@ -44,6 +44,8 @@ export class PositionMerge {
   private fullSince: number | undefined;
   private pace: { count: number; known: number } | undefined;
   private over = false;
+  /** The connection has ended; what it brought is still to be placed. */
+  private closed = false;
   /** Whether the log was opened anew because it did not have what attach shows. */
   private renewed = false;
 
@@ -57,7 +59,7 @@ export class PositionMerge {
   ) {}
 
   get pauseAttach(): boolean {
-    return this.attach === 'waiting' && (this.joiner?.full ?? false);
+    return this.attach === 'waiting' && !this.closed && (this.joiner?.full ?? false);
   }
 
   get pauseLog(): boolean {
@@ -85,10 +87,17 @@ export class PositionMerge {
     this.pace = undefined;
     this.fullSince = undefined;
     this.renewed = false;
+    this.closed = false;
     this.count = 0;
   }
 
-  drop(): void {
+  /** Attach has ended. @param last there will be no other: what is not placed yet may still be */
+  close(last: boolean): void {
+    this.closed = true;
+    if (!last || this.attach !== 'waiting') this.drop();
+  }
+
+  private drop(): void {
     this.attach = 'off';
     this.joiner = undefined;
     this.queue = [];
@@ -245,6 +254,7 @@ export class PositionMerge {
       if (this.over) this.disagree(now, { attach: raw });
       else if (at >= joiner.first) this.bytesAt(now, start + at, raw);
     }
+    if (this.closed) this.drop();
   }
 
   private settleWaiting(now: number): void {
