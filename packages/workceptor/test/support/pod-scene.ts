@@ -29,9 +29,9 @@ export interface ScenePod {
   readonly ended: Promise<void>;
 }
 
-export const PODS = '/api/v1/namespaces/default/pods';
+const PODS = '/api/v1/namespaces/default/pods';
 
-export async function until(check: () => Promise<boolean>): Promise<void> {
+async function until(check: () => Promise<boolean>): Promise<void> {
   while (!(await check().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
