@@ -18,8 +18,8 @@ export function encodeGoJson(value: unknown): string {
     case 'object':
       if (value === null) return 'null';
       if (Array.isArray(value)) return `[${value.map(encodeGoJson).join(',')}]`;
-      if (value instanceof Map) return encodeMembers([...value].sort(([a], [b]) => compareBytes(a, b)));
-      return encodeMembers(Object.entries(value));
+      if (value instanceof Map) return encodeGoMap(Object.fromEntries(value));
+      return encodeMembers(value as Record<string, unknown>, Object.keys(value), encodeGoJson);
     default:
       throw new TypeError(`json: unsupported type: ${typeof value}`);
   }
@@ -42,11 +42,29 @@ export function compareBytes(a: string, b: string): number {
   return a.length - b.length;
 }
 
-function encodeMembers(members: Iterable<readonly [string, unknown]>): string {
+/**
+ * Writes an object as a Go map, with its keys sorted by byte order, without making a `Map` of it first.
+ * @param encode writes the members
+ */
+export function encodeGoMap<Value>(
+  members: Readonly<Record<string, Value>>,
+  encode: (value: Value) => string = encodeGoJson,
+): string {
+  const keys = Object.keys(members);
+  if (keys.some((key, i) => i > 0 && compareBytes(keys[i - 1] ?? '', key) > 0)) keys.sort(compareBytes);
+  return encodeMembers(members, keys, encode);
+}
+
+function encodeMembers<Value>(
+  members: Readonly<Record<string, Value>>,
+  keys: readonly string[],
+  encode: (value: Value) => string,
+): string {
   let text = '';
-  for (const [key, value] of members) {
+  for (const key of keys) {
+    const value = members[key];
     if (value === undefined) continue;
-    text += `${text === '' ? '' : ','}${encodeString(key)}:${encodeGoJson(value)}`;
+    text += `${text === '' ? '' : ','}${encodeString(key)}:${encode(value)}`;
   }
   return `{${text}}`;
 }

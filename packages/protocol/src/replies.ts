@@ -1,5 +1,5 @@
 import { MalformedLineError } from './command-line.js';
-import { encodeGoJson, goMap } from './go-json.js';
+import { encodeGoMap, goMap } from './go-json.js';
 import { stateName, type UnitReport, type UnitStatus } from './unit.js';
 
 /** A work type as a service advertisement names it (reference: control, 2). */
@@ -106,7 +106,7 @@ export function encodeReply(
     | ReleaseReply
     | Readonly<Record<string, unknown>>,
 ): string {
-  return `${encodeGoJson(new Map(Object.entries(reply)))}\n`;
+  return `${encodeGoMap<unknown>({ ...reply })}\n`;
 }
 
 /** The reply to `status`; members left out are not asked for (reference: control, 2). */
@@ -148,9 +148,7 @@ export function encodeUnitReply(unit: UnitReport): string {
 
 /** The reply to `work list`. */
 export function encodeWorkListReply(units: WorkListReply): string {
-  return encodeReply(
-    Object.fromEntries(Object.entries(units).map(([id, unit]) => [id, new Map(Object.entries(unit))])),
-  );
+  return `${encodeGoMap(units, (unit) => encodeGoMap<unknown>({ ...unit }))}\n`;
 }
 
 /**
