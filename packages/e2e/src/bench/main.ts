@@ -11,6 +11,7 @@ import { type Benchmark, compare, formatHead, formatLine, isMet, type Line } fro
 import { call } from './command-line-benchmarks.js';
 import * as daemon from './daemon-benchmarks.js';
 import { podLog } from './pod-log-benchmark.js';
+import { type Bulk, quicBulk } from './quic-benchmarks.js';
 import { type Side, withDaemons } from './side.js';
 import { makeManyUnits, startWithArguments, startWithFile, startWithManyUnits } from './start-benchmarks.js';
 
@@ -112,6 +113,11 @@ async function benchPodLog(): Promise<void> {
   await compareAll([podLog(KUBECONFIG)], 'ours', 'kubectl');
 }
 
+async function benchQuic(): Promise<void> {
+  print(`\n${formatHead('QUIC in memory', 'node:tls')}`);
+  for (const size of ['1200', '16348'] as const) await compareAll<Bulk>([quicBulk(size)], size, 'tls');
+}
+
 if (process.env.NODE_EXTRA_CA_CERTS !== undefined) {
   // Node 20 reads these certificates, 40 ms of them, whenever it starts, whatever the program.
   delete process.env.NODE_EXTRA_CA_CERTS;
@@ -122,6 +128,7 @@ if (wants('start')) await benchStart();
 if (wants('daemon')) await benchDaemon();
 if (wants('command-line')) await benchCommandLine();
 if (wants('pod-log')) await benchPodLog();
+if (wants('quic')) await benchQuic();
 
 const judged = all.map(isMet).filter((met) => met !== undefined);
 console.log(`\n${judged.filter(Boolean).length} of ${judged.length} targets met`);
