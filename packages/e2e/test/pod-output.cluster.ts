@@ -7,8 +7,8 @@ import { type CuttingProxy, startCuttingProxy } from './support/cutting-proxy.js
 const kubeconfig = process.env.KUBECONFIG ?? '';
 /** How often each is done; more is more certain, and takes about 20 seconds each. */
 const RUNS = Number(process.env.RECEPTOR_TEST_OUTPUT_RUNS ?? 3);
-const MEGABYTES = 100;
-const CUT_MEGABYTES = 60;
+const MEGABYTES = Number(process.env.RECEPTOR_TEST_OUTPUT_MEGABYTES ?? 100);
+const CUT_MEGABYTES = Math.min(60, MEGABYTES);
 const DIGEST = 64;
 
 /** A pod that writes what `filter` makes of so many megabytes of noise at full speed, and its digest at the end. */
