@@ -3,7 +3,7 @@
  * takes a daemon longer than all else it does until it answers. What is imported only when it is needed stays in files of
  * its own. Libraries are not gathered, and packages with native code cannot be. Does nothing where nothing has changed.
  */
-import { cpSync, existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -22,9 +22,6 @@ const changed = Math.max(
   ...[...sources, 'pnpm-lock.yaml', 'scripts/bundle.js'].map((path) => statSync(path).mtimeMs),
 );
 
-// The mesh's QUIC looks for it beside the directory of its modules, which are gathered in the daemon's.
-cpSync('packages/quic/wasm/quic.wasm', 'packages/receptor/wasm/quic.wasm');
-
 for (const name of PROGRAMS) {
   const dir = join('packages', name, 'program');
   if ((statSync(join(dir, 'cli.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0) > changed) continue;
@@ -39,7 +36,9 @@ for (const name of PROGRAMS) {
   await bundle.write({
     dir,
     chunkFileNames: '[name].js',
-    assetFileNames: 'assets/[name][extname]',
+    // A second package.json would be taken for that of another package.
+    assetFileNames: ({ names }) =>
+      names.includes('package.json') ? 'assets/manifest.json' : 'assets/[name][extname]',
     sourcemap: true,
   });
   await bundle.close();
