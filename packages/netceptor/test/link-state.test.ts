@@ -32,11 +32,8 @@ const update = (
   forwardingNode,
   suspectedDuplicate: 0n,
 });
-const heard = (message: RoutingUpdate, occupancy: 'free' | 'taken' | 'unclear' = 'free'): LinkEvent => ({
-  type: 'update',
-  update: message,
-  occupancy,
-});
+const heard = (message: RoutingUpdate, occupancy: 'free' | 'taken' | 'unclear' = 'free') =>
+  ({ type: 'update', update: message, occupancy }) satisfies LinkEvent;
 
 /** Runs events through a link; returns where it ends and all it did. */
 function run(

@@ -59,7 +59,6 @@ describe('a router', () => {
           ['hearsay', 1],
         ]),
       }),
-      'p1',
       0,
     );
     expect([...foo.routes().keys()]).toEqual(['p1']);
@@ -76,7 +75,6 @@ describe('a router', () => {
           ['b', 1],
         ]),
       }),
-      'a',
       0,
     );
     foo.receive(update({ nodeId: 'b', connections: new Map([['a', 1]]) }), 0);
@@ -123,7 +121,6 @@ describe('a router', () => {
           ['x', 1],
         ]),
       }),
-      'p1',
       0,
     );
     foo.receive(update({ nodeId: 'x' }), 0);
@@ -155,7 +152,6 @@ describe('a router', () => {
           ['b', 1],
         ]),
       }),
-      'a',
       0,
     );
     expect(foo.hasCircle()).toBe(true);

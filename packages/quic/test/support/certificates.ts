@@ -3,7 +3,7 @@ import { createPrivateKey, webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import type { QuicIdentity } from '../../src/index.js';
 
-x509.cryptoProvider.set(webcrypto as unknown as Crypto);
+x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
 
 /** Kinds of keys that a node may have. */
 export const KEY_KINDS = {
@@ -41,7 +41,7 @@ export interface CertificateOptions {
 /** Something that signs certificates. */
 export interface Authority extends QuicIdentity {
   certificate: x509.X509Certificate;
-  keys: CryptoKeyPair;
+  keys: webcrypto.CryptoKeyPair;
 }
 
 /** Makes a certificate, signed by itself if there is no issuer. */
@@ -51,7 +51,7 @@ export async function certificate(options: CertificateOptions = {}): Promise<Aut
   const keys = (await webcrypto.subtle.generateKey(algorithm, true, [
     'sign',
     'verify',
-  ])) as unknown as CryptoKeyPair;
+  ])) as webcrypto.CryptoKeyPair;
   const certificate = await x509.X509CertificateGenerator.create({
     subject: `CN=${name}`,
     issuer: issuer ? issuer.certificate.subject : `CN=${name}`,

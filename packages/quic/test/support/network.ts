@@ -103,8 +103,10 @@ export function network(
       const { delay = 1 } = both.faults;
       if (happens(both.faults.loss)) return;
       const late = happens(both.faults.reordered) ? delay * (1 + 2 * chance()) : 0;
-      if (happens(both.faults.corrupted))
-        datagram[Math.floor(chance() * datagram.length)] ^= 1 + Math.floor(chance() * 255);
+      if (happens(both.faults.corrupted)) {
+        const at = Math.floor(chance() * datagram.length);
+        datagram[at] = (datagram[at] ?? 0) ^ (1 + Math.floor(chance() * 255));
+      }
       const copies = happens(both.faults.duplicates) ? 2 : 1;
       for (let copy = 0; copy < copies; copy++) {
         clock.deliver(() => {

@@ -5,18 +5,14 @@ import { readYaml, resolvePlain, YamlError } from '../../src/config/yaml.js';
 const value = (text: string) => plain(readYaml(text, 'a.yml').value);
 
 describe('a scalar without quotes', () => {
-  it.each([
-    ...['y', 'Y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON'].map((text) => [
-      text,
-      'bool',
-      true,
-    ]),
-    ...['n', 'N', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF'].map((text) => [
-      text,
-      'bool',
-      false,
-    ]),
-    ...['yEs', 'tRUE', 'oN', 'nil', 'none'].map((text) => [text, 'string', text]),
+  it.each<readonly [string, string, unknown]>([
+    ...['y', 'Y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON'].map(
+      (text) => [text, 'bool', true] as const,
+    ),
+    ...['n', 'N', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF'].map(
+      (text) => [text, 'bool', false] as const,
+    ),
+    ...['yEs', 'tRUE', 'oN', 'nil', 'none'].map((text) => [text, 'string', text] as const),
     ['0', 'int', 0n],
     ['012', 'int', 10n],
     ['0600', 'int', 384n],

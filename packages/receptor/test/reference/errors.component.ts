@@ -45,11 +45,16 @@ async function statusOf(greeting: string, answer: (socket: Socket) => void): Pro
 
 const GREETING = 'Receptor Control, node bar\n';
 
+function interpret(line: string): void {
+  const parts = splitCommandLine(line);
+  if (parts) interpretCommand(parts);
+}
+
 /** Brings about the case of each code. */
 const PROVOKED: Readonly<Record<ErrorCode, () => unknown>> = {
   RECEPTOR_ADDRESS_INVALID: () => new ReceptorClient('http://localhost'),
-  RECEPTOR_BAD_COMMAND: () => interpretCommand(splitCommandLine('ping')),
-  RECEPTOR_UNKNOWN_COMMAND: () => interpretCommand(splitCommandLine('nosuch')),
+  RECEPTOR_BAD_COMMAND: () => interpret('ping'),
+  RECEPTOR_UNKNOWN_COMMAND: () => interpret('nosuch'),
   RECEPTOR_CONNECT_FAILED: () => new ReceptorClient('/nonexistent.sock').status(),
   RECEPTOR_CONNECTION_LOST: () => statusOf(GREETING, (socket) => socket.destroy()),
   RECEPTOR_PROTOCOL: () => statusOf('220 mail.example.org ESMTP\n', () => {}),

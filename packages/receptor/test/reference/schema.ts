@@ -5,6 +5,9 @@ import { sentence } from './markdown.js';
 
 /** As much of JSON Schema as is needed. */
 export interface Schema {
+  readonly $schema?: string;
+  readonly title?: string;
+  readonly $comment?: string;
   readonly $ref?: string;
   readonly type?: string | readonly string[];
   readonly const?: unknown;

@@ -1,4 +1,4 @@
-import { refuse } from '@receptor/kubernetes-simulator';
+import { refuse, type ScriptResult } from '@receptor/kubernetes-simulator';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { currentAccess, parseKubeconfig } from '../../src/workers/kubernetes/access/kubeconfig.js';
 import { createClient, type KubernetesClient } from '../../src/workers/kubernetes/client.js';
@@ -11,7 +11,7 @@ const bench = useBench({
   script:
     () =>
     ({ signal }) =>
-      new Promise((resolve) => signal.addEventListener('abort', () => resolve(0))),
+      new Promise<ScriptResult>((resolve) => signal.addEventListener('abort', () => resolve(0))),
 });
 let api: KubernetesClient;
 let pods = 0;

@@ -246,8 +246,8 @@ describe('a worker that has ended', () => {
   });
 
   it('whose output has a gap is Failed, and says how large it is', () => {
-    const gap = { position: 5, bytes: 7, reason: 'the log was rotated away' };
-    expect(end(terminated(0, 'Completed'), { gaps: [gap] as OutputReport['gaps'] })).toMatchObject({
+    const gap = { at: 5, bytes: 7, reason: 'the log was rotated away' };
+    expect(end(terminated(0, 'Completed'), { gaps: [gap] })).toMatchObject({
       state: WorkState.Failed,
       detail:
         'Finished with exit code 0, but the output has a gap, 7 bytes of it could not be had from the cluster (the log was rotated away)',

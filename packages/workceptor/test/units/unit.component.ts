@@ -47,7 +47,7 @@ test('memory has every change at once, the disk when the update resolves; nothin
       const directory = mkdtempSync(join(tmpdir(), 'receptor-test-'));
       try {
         await createStatus(directory, first);
-        const unit = new Unit(directory, 'x', first, silentLogger);
+        const unit = new Unit(directory, 'x', first, silentLogger, async () => {});
         const onDisk = () => decodeStatus(readFileSync(join(directory, 'status'), 'utf8'));
         for (const [index, { change, wait }] of all.entries()) {
           const written = unit.update(change);
