@@ -191,6 +191,11 @@ export class Netceptor extends EventEmitter<NodeEvents> {
     return traceroute((hops) => this.ping(target, { ...options, hops }));
   }
 
+  /** The ways to the nodes in reach now; a new table whenever they change. */
+  get routes(): RoutingTable {
+    return this.#routing.table;
+  }
+
   /** What the node knows of the mesh now. */
   status(): NodeStatus {
     return {
@@ -245,7 +250,7 @@ export class Netceptor extends EventEmitter<NodeEvents> {
     return {
       introduction: () => this.#routing.introduction(),
       occupancy: (peer) => this.#neighbours.occupancy(peer),
-      isRepeated: (updateId) => this.#router.isRepeated(updateId),
+      isRepeated: (nodeId, updateId) => this.#router.isRepeated(nodeId, updateId),
       established: (link, peer, cost) => this.#linkUp(link, peer, cost),
       update: (link: Link, update: RoutingUpdate) => this.#routing.receive(link, update),
       advertisement: (link, message) => this.#advertising.receive(link, message),

@@ -29,7 +29,7 @@ export interface LinkOwner {
   /** Whether another link goes to that peer. */
   occupancy(peer: string, link: Link): Occupancy;
   /** Whether an update was received before, over any link. */
-  isRepeated(updateId: string): boolean;
+  isRepeated(nodeId: string, updateId: string): boolean;
   established(link: Link, peer: string, cost: number): void;
   update(link: Link, update: RoutingUpdate): void;
   advertisement(link: Link, message: Buffer): void;
@@ -175,7 +175,7 @@ export class Link implements Way {
     if (this.#state.phase === 'up') {
       // What the peer says of itself has to be read even then: it is about this link.
       const head = peekRoutingUpdate(message);
-      if (head && head.nodeId !== this.peer && this.#owner.isRepeated(head.updateId)) return;
+      if (head && head.nodeId !== this.peer && this.#owner.isRepeated(head.nodeId, head.updateId)) return;
     }
     let update: RoutingUpdate;
     try {

@@ -5,6 +5,8 @@ interface Row {
   connections: Connections;
   /** When it changed, in a count of changes of all rows. */
   version: number;
+  /** The count at which no link of it was contradicted. */
+  agreed: number;
 }
 
 /**
@@ -21,7 +23,7 @@ export class Graph {
 
   constructor(self: string) {
     this.#self = self;
-    this.#rows.set(self, { connections: new Map(), version: 0 });
+    this.#rows.set(self, { connections: new Map(), version: 0, agreed: 0 });
   }
 
   /** The links to the neighbours. */
@@ -39,22 +41,19 @@ export class Graph {
   }
 
   /** The links of a node that count. */
-  *links(node: string): Generator<readonly [string, number]> {
+  links(node: string): Iterable<readonly [string, number]> {
     const row = this.#rows.get(node);
-    if (!row) return;
-    for (const link of row.connections) if (!this.#isContradicted(node, row, link[0])) yield link;
+    if (!row) return [];
+    if (this.#isAgreed(node, row)) return row.connections;
+    return [...row.connections].filter(([neighbour]) => !this.#isContradicted(node, row, neighbour));
   }
 
   /** Takes what a node says about its links; whether that changes the graph. */
   setRow(node: string, connections: Connections): boolean {
     const row = this.#rows.get(node);
-    if (row && equal(row.connections, connections)) {
-      const restored = [...connections.keys()].some((neighbour) =>
-        this.#isContradicted(node, row, neighbour),
-      );
-      if (!restored) return false;
-    }
-    this.#rows.set(node, { connections, version: ++this.#version });
+    if (row && equal(row.connections, connections) && this.#isAgreed(node, row)) return false;
+    const version = ++this.#version;
+    this.#rows.set(node, { connections, version, agreed: version });
     return true;
   }
 
@@ -79,7 +78,18 @@ export class Graph {
     const row = this.#rows.get(node);
     const links = new Map(row?.connections);
     change(links);
-    this.#rows.set(node, { connections: links, version: row?.version ?? ++this.#version });
+    // The older version may have contradicted what the newer one agrees with, or the other way round.
+    const changed = ++this.#version;
+    this.#rows.set(node, { connections: links, version: row?.version ?? changed, agreed: -1 });
+  }
+
+  /** Whether all links of a row count. As long as nothing changes, which is nearly always, it need not be found out again. */
+  #isAgreed(node: string, row: Row): boolean {
+    if (row.agreed === this.#version) return true;
+    for (const neighbour of row.connections.keys())
+      if (this.#isContradicted(node, row, neighbour)) return false;
+    row.agreed = this.#version;
+    return true;
   }
 
   #isContradicted(node: string, row: Row, neighbour: string): boolean {
@@ -90,6 +100,7 @@ export class Graph {
 }
 
 function equal(a: Connections, b: Connections): boolean {
+  if (a === b) return true;
   if (a.size !== b.size) return false;
   for (const [node, cost] of a) if (b.get(node) !== cost) return false;
   return true;

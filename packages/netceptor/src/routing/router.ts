@@ -94,9 +94,10 @@ export class Router {
     };
   }
 
-  /** Whether an update with that ID was accepted already, so that nothing of it is new. */
-  isRepeated(updateId: string): boolean {
-    return this.#seen.has(updateId);
+  /** Whether a node's update with that ID was accepted already, so that nothing of it is new. */
+  isRepeated(nodeId: string, updateId: string): boolean {
+    // Nearly always it is a copy of the last one.
+    return this.#known.get(nodeId)?.update?.updateId === updateId || this.#seen.has(updateId);
   }
 
   /** Judges an update that came in. */

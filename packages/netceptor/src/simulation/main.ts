@@ -28,6 +28,19 @@ interface Point {
   readonly cpu: number;
 }
 
+/** Tells on a terminal what is being done, in a line that the next one replaces. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+}
+
+/** Lets virtual time pass in steps, and tells how far it is. */
+async function advance(mesh: SimulatedMesh, milliseconds: number, doing: string): Promise<void> {
+  for (let left = milliseconds; left > 0; left -= STEP) {
+    progress(`${doing}: ${(left / 1000).toFixed(1)} s of the mesh's time left`);
+    await mesh.clock.advance(Math.min(STEP, left));
+  }
+}
+
 async function measure(kind: GraphKind, nodes: number, seed: number): Promise<Point> {
   const links = drawGraph(kind, nodes, seededRandom(seed));
   const mesh = new SimulatedMesh(links, seed);
@@ -38,15 +51,18 @@ async function measure(kind: GraphKind, nodes: number, seed: number): Promise<Po
   do {
     if (mesh.clock.now() - started > PATIENCE)
       throw new Error(`the mesh did not settle: ${reference.wrongRoutes(3).join('; ')}`);
+    progress(`${nodes} nodes find one another: ${(mesh.clock.now() - started) / 1000} s of the mesh's time`);
     await mesh.clock.advance(STEP);
   } while (reference.wrongRoutes(1).length > 0);
   const settled = (mesh.clock.now() - started) / 1000;
   const startMessages = mesh.traffic.messages / nodes;
-  await mesh.clock.advance(MINUTE / 6);
+  await advance(mesh, MINUTE / 6, `${nodes} nodes come to rest`);
   const before = { ...mesh.traffic };
   const cpuBefore = process.cpuUsage();
-  await mesh.clock.advance(QUIET);
+  await advance(mesh, QUIET, `${nodes} nodes at rest`);
   const cpu = process.cpuUsage(cpuBefore);
+  const wrong = reference.wrongRoutes(3);
+  if (wrong.length > 0) throw new Error(`the mesh did not stay as it was: ${wrong.join('; ')}`);
   const perMinute = (count: number) => (count * MINUTE) / QUIET / nodes;
   const point = {
     nodes,
@@ -57,7 +73,9 @@ async function measure(kind: GraphKind, nodes: number, seed: number): Promise<Po
     bytes: perMinute(mesh.traffic.bytes - before.bytes),
     cpu: perMinute(cpu.user + cpu.system) / 1000,
   };
+  progress(`${nodes} nodes stop`);
   await mesh.stopAll();
+  progress('');
   return point;
 }
 

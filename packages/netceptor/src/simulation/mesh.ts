@@ -121,7 +121,7 @@ export class SimulatedMesh {
 
   /** The routing table of every node, by its ID. */
   tables(): Map<string, RoutingTable> {
-    return new Map([...this.#members.values()].map(({ node }) => [node.id, node.status().routes]));
+    return new Map([...this.#members.values()].map(({ node }) => [node.id, node.routes]));
   }
 
   #side(node: number): number {

@@ -1,17 +1,16 @@
 import type { CancelTimer, Clock } from '../clock.js';
 
 interface Timer {
-  readonly due: number;
-  /** The order in which timers that are due at the same time were set. */
-  readonly order: number;
   fire: (() => void) | undefined;
 }
 
 /** A clock that stands still until it is told to go on, and then skips what is between one timer and the next. */
 export class VirtualClock implements Clock {
   #now: number;
-  #order = 0;
-  readonly #heap: Timer[] = [];
+  /** The timers by the time at which they are due, in the order in which they were set. */
+  readonly #timers = new Map<number, Timer[]>();
+  /** The times at which there are timers: a heap with the next on top. */
+  readonly #times: number[] = [];
 
   constructor(start = Date.UTC(2026, 0, 1)) {
     this.#now = start;
@@ -22,8 +21,14 @@ export class VirtualClock implements Clock {
   }
 
   schedule(delay: number, fire: () => void): CancelTimer {
-    const timer: Timer = { due: this.#now + Math.max(0, delay), order: this.#order++, fire };
-    this.#push(timer);
+    const due = this.#now + Math.max(0, delay);
+    const timer: Timer = { fire };
+    const timers = this.#timers.get(due);
+    if (timers) timers.push(timer);
+    else {
+      this.#timers.set(due, [timer]);
+      this.#push(due);
+    }
     return () => {
       timer.fire = undefined;
     };
@@ -31,59 +36,65 @@ export class VirtualClock implements Clock {
 
   /** How many timers are set. */
   get pending(): number {
-    return this.#heap.filter(({ fire }) => fire).length;
+    let count = 0;
+    for (const timers of this.#timers.values()) for (const { fire } of timers) if (fire) count++;
+    return count;
   }
 
   /** Lets time pass, firing what is due on the way. Promises are settled in between, so that all comes in its order. */
   async advance(milliseconds: number): Promise<void> {
     const end = this.#now + milliseconds;
     await settled();
-    for (let next = this.#heap[0]; next && next.due <= end; next = this.#heap[0]) {
-      const at = next.due;
-      this.#now = at;
-      for (let due = this.#heap[0]; due && due.due <= at; due = this.#heap[0]) {
-        this.#pop();
-        due.fire?.();
-      }
+    for (let next = this.#times[0]; next !== undefined && next <= end; next = this.#times[0]) {
+      this.#now = next;
+      this.#fire(next);
       await settled();
     }
     this.#now = end;
   }
 
-  #push(timer: Timer): void {
-    const heap = this.#heap;
-    let hole = heap.push(timer) - 1;
+  /** Fires what is due at a time, and what is set for that time meanwhile. */
+  #fire(time: number): void {
+    const timers = this.#timers.get(time) ?? [];
+    for (const timer of timers) {
+      const { fire } = timer;
+      timer.fire = undefined;
+      fire?.();
+    }
+    this.#timers.delete(time);
+    this.#pop();
+  }
+
+  #push(time: number): void {
+    const heap = this.#times;
+    let hole = heap.push(time) - 1;
     while (hole > 0) {
       const parent = (hole - 1) >> 1;
       const above = heap[parent];
-      if (!above || !isBefore(timer, above)) break;
+      if (above === undefined || above < time) break;
       heap[hole] = above;
       hole = parent;
     }
-    heap[hole] = timer;
+    heap[hole] = time;
   }
 
   #pop(): void {
-    const heap = this.#heap;
+    const heap = this.#times;
     const last = heap.pop();
-    if (!last || heap.length === 0) return;
+    if (last === undefined || heap.length === 0) return;
     let hole = 0;
     for (;;) {
       let child = 2 * hole + 1;
       const [left, right] = [heap[child], heap[child + 1]];
-      if (!left) break;
-      if (right && isBefore(right, left)) child++;
-      const first = heap[child];
-      if (!first || !isBefore(first, last)) break;
+      if (left === undefined) break;
+      if (right !== undefined && right < left) child++;
+      const first = Math.min(left, right ?? left);
+      if (first > last) break;
       heap[hole] = first;
       hole = child;
     }
     heap[hole] = last;
   }
-}
-
-function isBefore(a: Timer, b: Timer): boolean {
-  return a.due < b.due || (a.due === b.due && a.order < b.order);
 }
 
 /** After this, what promises had to do has been done. */

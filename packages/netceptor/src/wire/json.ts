@@ -114,10 +114,12 @@ function wellFormed(text: string): string {
   return /\p{Surrogate}/u.test(text) ? Buffer.from(text).toString() : text;
 }
 
+const PLAIN = /^[\w.:@/ -]*$/;
 const ESCAPES = /[<>&\u2028\u2029]/g;
 
 /** A JSON string as Go writes it, with the characters escaped that mean something in HTML. */
 export function jsonString(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`;
   return JSON.stringify(text).replace(
     ESCAPES,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,

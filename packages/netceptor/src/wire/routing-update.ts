@@ -73,23 +73,42 @@ function decodeCanonical(text: string): RoutingUpdate | undefined {
     string,
   ];
   if ([epoch, sequence, duplicate].some((number) => LEADING_ZERO.test(number))) return undefined;
-  let costs: unknown;
+  const costs = knownCosts.get(connections) ?? readCosts(connections);
+  return (
+    costs && {
+      nodeId,
+      updateId,
+      epoch: BigInt(epoch),
+      sequence: BigInt(sequence),
+      connections: costs,
+      forwardingNode,
+      suspectedDuplicate: BigInt(duplicate),
+    }
+  );
+}
+
+/**
+ * What was read lately, by its text: nodes say the same of their links again and again, and so it is read once and kept
+ * once. Long texts are left out, so that nobody can fill the memory with them.
+ */
+const knownCosts = new Map<string, ReadonlyMap<string, number>>();
+const MAX_KNOWN_COSTS = 4096;
+const MAX_KNOWN_LENGTH = 512;
+
+function readCosts(text: string): ReadonlyMap<string, number> | undefined {
+  let members: Record<string, unknown>;
   try {
-    costs = JSON.parse(connections);
+    members = JSON.parse(text) as Record<string, unknown>;
   } catch {
     return undefined;
   }
-  const entries = Object.entries(costs as Record<string, unknown>);
+  const entries = Object.entries(members);
   if (!entries.every((entry): entry is [string, number] => isCost(entry[1]))) return undefined;
-  return {
-    nodeId,
-    updateId,
-    epoch: BigInt(epoch),
-    sequence: BigInt(sequence),
-    connections: new Map(entries),
-    forwardingNode,
-    suspectedDuplicate: BigInt(duplicate),
-  };
+  const costs = new Map(entries);
+  if (text.length > MAX_KNOWN_LENGTH) return costs;
+  if (knownCosts.size >= MAX_KNOWN_COSTS) knownCosts.clear();
+  // A copy: the text is a part of the whole message, which it would keep alive.
+  return knownCosts.set(Buffer.from(text).toString(), costs).get(text);
 }
 
 function isCost(value: unknown): value is number {
