@@ -23,8 +23,8 @@ beforeEach(async () => {
   friend = new Netceptor({ id: 'friend' });
   ({ address } = await node.addBackend(new TcpListener({ port: 0, host })));
   await friend.addBackend(new TcpDialler({ address }));
-  while (!friend.isReachable('node') || !node.isReachable('friend'))
-    await Promise.race([once(friend, 'routesChanged'), once(node, 'routesChanged')]);
+  while (!friend.isReachable('node')) await once(friend, 'routesChanged');
+  while (!node.isReachable('friend')) await once(node, 'routesChanged');
 });
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy?.();
@@ -50,10 +50,15 @@ const introduce = (id: string, connections: [string, number][] = [['node', 1]]) 
     suspectedDuplicate: 0n,
   });
 async function establish(id: string): Promise<Socket> {
-  const socket = await open();
-  socket.write(encodeFrame(introduce(id)));
-  while (!node.isReachable(id)) await once(node, 'routesChanged');
+  const [socket] = (await establishAll([id])) as [Socket];
   return socket;
+}
+/** All wait together: a listener of the node for each would look like a leak. */
+async function establishAll(ids: readonly string[]): Promise<Socket[]> {
+  const opened = await Promise.all(ids.map(open));
+  for (const [i, id] of ids.entries()) opened[i]?.write(encodeFrame(introduce(id)));
+  while (!ids.every((id) => node.isReachable(id))) await once(node, 'routesChanged');
+  return opened;
 }
 async function expectAlive(): Promise<void> {
   expect(await friend.ping('node')).toMatchObject({ from: 'node' });
@@ -229,7 +234,7 @@ describe('many at once', { timeout: 120_000 }, () => {
     const before = handles();
     for (let round = 0; round < 10; round++) {
       const guests = Array.from({ length: 30 }, (_, i) => `guest${i}`);
-      for (const socket of await Promise.all(guests.map(establish))) socket.destroy();
+      for (const socket of await establishAll(guests)) socket.destroy();
       while (guests.some((guest) => node.isReachable(guest))) await once(node, 'routesChanged');
     }
     await expectBack(handles, before);
