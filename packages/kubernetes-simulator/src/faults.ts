@@ -74,6 +74,8 @@ export interface AttachFault extends Fault {
   cutBy?: 'reset' | 'success' | 'failure' | 'close';
   /** After so many bytes of output nothing more is sent, and the connection stays open. */
   silentAfter?: number;
+  /** Resets the connection directly behind the Status of the container's end, as an API server does to one that still sends. */
+  resetAtEnd?: boolean;
   /** Loses the output behind so many bytes, and ends with Status Success when the container ends. */
   shortAfter?: number;
 }

@@ -139,7 +139,17 @@ class AttachSession implements Attachment {
 
   finish(): void {
     if (this.#fault.silentAfter !== undefined && this.#sent >= this.#fault.silentAfter) return;
-    if (!this.#life.lost) this.#finish(SUCCESS);
+    if (this.#life.lost) return;
+    if (this.#fault.resetAtEnd) this.#finishByReset();
+    else this.#finish(SUCCESS);
+  }
+
+  #finishByReset(): void {
+    if (this.#over) return;
+    this.#over = true;
+    const status = Buffer.concat([Buffer.from([ERROR]), Buffer.from(JSON.stringify(SUCCESS))]);
+    // Unread bytes make the system reset it.
+    this.#socket.send(status, () => this.#socket.terminate());
   }
 
   #message(raw: RawData): void {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Script } from '@receptor/kubernetes-simulator';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -153,6 +153,26 @@ describe('collectOutput', () => {
     expect(report).toMatchObject({ stdin: 'unread', gaps: [] });
     expect(report.error).toBeUndefined();
     expect(stdout().toString()).toBe('enough');
+  });
+
+  it('learns how a container ended that left its payload unread, though the server resets the connection', async () => {
+    scene.cluster.faults.add('attach', { resetAtEnd: true });
+    const path = join(directory, 'stdin');
+    writeFileSync(path, randomBytes(20_000_000));
+    for (let round = 0; round < 10; round++) {
+      rmSync(join(directory, 'kube-stdin'), { force: true });
+      rmSync(join(directory, 'kube-cursor.json'), { force: true });
+      rmSync(join(directory, 'stdout'), { force: true });
+      const pod = await startPod(async (io) => {
+        for await (const _ of io.stdin) break;
+        await io.stdout('enough');
+      });
+      const report = await collect(pod, { stdin: { path, size: 20_000_000 } });
+      expect(report).toMatchObject({ stdin: 'unread', gaps: [] });
+      expect(report.error).toBeUndefined();
+      expect(report.notes).toContain('The container ended before it had taken the whole payload.');
+      expect(stdout().toString()).toBe('enough');
+    }
   });
 
   it('does not take the end of a container that the broken connection caused for its own', async () => {

@@ -9,6 +9,7 @@ import { proxyAgent } from './access/proxy.js';
 import { ApiError, type ApiRequest, type KubernetesApi } from './api.js';
 import { connectionError, refusal } from './api-error.js';
 import { alwaysLimiter, type RateLimiter } from './rate-limit.js';
+import { readOutAfterFailedWrite } from './read-out.js';
 
 /** A {@link KubernetesApi} that holds connections. */
 export interface KubernetesClient extends KubernetesApi {
@@ -219,6 +220,7 @@ export function createClient(access: ClusterAccess, settings: ClientSettings = {
             call.end();
           },
         });
+        socket.once('upgrade', (response) => readOutAfterFailedWrite(response.socket));
         const abandon = () => socket.terminate();
         signal.addEventListener('abort', abandon, { once: true });
         socket.once('close', () => signal.removeEventListener('abort', abandon));

@@ -165,6 +165,8 @@ class Collector {
     const { gaps, uncertain } = merge.flaws;
     const bytes = uncertain.reduce((sum, part) => sum + part.bytes, 0);
     const notes = [...this.notes, ...merge.notes];
+    if (this.payload?.state === 'unread')
+      notes.push('The container ended before it had taken the whole payload.');
     if (bytes > 0) {
       notes.push(
         `${bytes} bytes came from the log alone, which may leave out carriage returns before line feeds.`,
