@@ -102,5 +102,8 @@ function formatNumber(value: number | undefined): string {
 function formatTarget(target: Target | undefined): string {
   if (target === undefined) return '-';
   if ('atMost' in target) return `<= ${target.atMost}`;
-  return 'ratioAtLeast' in target ? `>= ${target.ratioAtLeast} x` : `<= ${target.ratioAtMost} x`;
+  const short = (ratio: number) => Number(ratio.toFixed(2));
+  return 'ratioAtLeast' in target
+    ? `>= ${short(target.ratioAtLeast)} x`
+    : `<= ${short(target.ratioAtMost)} x`;
 }

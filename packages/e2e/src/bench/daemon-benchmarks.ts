@@ -115,7 +115,8 @@ export const submitUntilRead: Benchmark<Side> = {
   },
 };
 
-const FINISHED_UNIT = 'finished';
+/** The name of the unit of {@link makeFinishedUnit}. */
+export const FINISHED_UNIT = 'finished';
 
 /**
  * Makes a unit as an earlier daemon would have left it: a Go daemon takes minutes to make one, and has to find it when
@@ -136,7 +137,7 @@ export async function makeFinishedUnit(unitsDirectory: string): Promise<void> {
 export const resultsOfFinishedUnit: Benchmark<Side> = {
   figures: [{ name: '1 GiB results, finished unit, MiB/s', target: { ratioAtLeast: 2 } }],
   rounds: 5,
-  measure: async ({ daemon }) => [await gibibyteRate(daemon.socket, FINISHED_UNIT)],
+  measure: async ({ daemon }) => [(await gibibyteRate(daemon.socket, FINISHED_UNIT)).rate],
 };
 
 export const resultsOfRunningUnit: Benchmark<Side> = {
@@ -144,16 +145,22 @@ export const resultsOfRunningUnit: Benchmark<Side> = {
   rounds: 3,
   measure: async ({ daemon }) => {
     const id = await submit(daemon.socket, 'slowstart');
-    const rate = await gibibyteRate(daemon.socket, id);
+    const { rate } = await gibibyteRate(daemon.socket, id);
     await releaseAll(daemon.socket, [id]);
     return [rate];
   },
 };
 
-async function gibibyteRate(socket: string, id: string): Promise<number> {
-  const { bytes, whole, seconds } = await readResults(socket, id, READ_SECONDS);
+/** Reads the results of a unit of a gibibyte, of another node when one is named: MiB/s, and the MiB that came. */
+export async function gibibyteRate(
+  socket: string,
+  id: string,
+  node?: string,
+): Promise<{ rate: number; mebibytes: number }> {
+  const { bytes, whole, seconds } = await readResults(socket, id, READ_SECONDS, node);
   if (whole && bytes !== GIBIBYTE) throw new Error(`${bytes} bytes instead of ${GIBIBYTE}`);
-  return bytes / (1 << 20) / seconds;
+  const mebibytes = bytes / (1 << 20);
+  return { rate: mebibytes / seconds, mebibytes };
 }
 
 export const smallLines: Benchmark<Side> = {

@@ -10,6 +10,8 @@ import {
 import { type Benchmark, compare, formatHead, formatLine, isMet, type Line } from './benchmark.js';
 import { call } from './command-line-benchmarks.js';
 import * as daemon from './daemon-benchmarks.js';
+import * as mesh from './mesh-benchmarks.js';
+import type { Mesh } from './mesh-nodes.js';
 import { podLog } from './pod-log-benchmark.js';
 import { type Bulk, quicBulk } from './quic-benchmarks.js';
 import { type Side, withDaemons } from './side.js';
@@ -118,6 +120,25 @@ async function benchQuic(): Promise<void> {
   for (const size of ['1200', '16348'] as const) await compareAll<Bulk>([quicBulk(size)], size, 'tls');
 }
 
+async function benchMesh(): Promise<void> {
+  print(`\n${formatHead('A mesh of daemons', 'Go')}`);
+  progress('the nodes find one another');
+  const lines: Mesh[] = [];
+  try {
+    for (const program of [receptor, goReceptor]) if (program) lines.push(await mesh.startLine(program));
+    const [ours, other] = lines;
+    if (!ours) throw new Error('not reached: ours is always there');
+    await compareAll(
+      [mesh.idleCpu, mesh.pings, mesh.connects, mesh.bulk(1, 5), mesh.bulk(mesh.LINE_NODES - 1, 15)],
+      ours,
+      other,
+    );
+  } finally {
+    await Promise.all(lines.map((line) => line.end()));
+  }
+  await compareAll([mesh.startTogether], receptor, goReceptor);
+}
+
 if (process.env.NODE_EXTRA_CA_CERTS !== undefined) {
   // Node 20 reads these certificates, 40 ms of them, whenever it starts, whatever the program.
   delete process.env.NODE_EXTRA_CA_CERTS;
@@ -129,6 +150,7 @@ if (wants('daemon')) await benchDaemon();
 if (wants('command-line')) await benchCommandLine();
 if (wants('pod-log')) await benchPodLog();
 if (wants('quic')) await benchQuic();
+if (wants('mesh')) await benchMesh();
 
 const judged = all.map(isMet).filter((met) => met !== undefined);
 console.log(`\n${judged.filter(Boolean).length} of ${judged.length} targets met`);

@@ -96,10 +96,18 @@ export interface Results {
   seconds: number;
 }
 
-/** Reads a unit's results to their end, or for so many seconds at most. */
-export async function readResults(socket: string, id: string, limitSeconds = 60): Promise<Results> {
+/** Reads a unit's results to their end, or for so many seconds at most; through `connect` when a node is named. */
+export async function readResults(
+  socket: string,
+  id: string,
+  limitSeconds = 60,
+  node?: string,
+): Promise<Results> {
   const connection = connect({ path: socket, allowHalfOpen: true });
+  if (node !== undefined) connection.write(`connect ${node} control\n`);
   connection.write(`work results ${id}\n`);
+  // The greeting and the announcement; of a connection to another node there are both, too.
+  const expectedLines = node === undefined ? 2 : 4;
   let whole = false;
   const limit = setTimeout(() => connection.destroy(), limitSeconds * 1000);
   connection.once('end', () => {
@@ -114,7 +122,7 @@ export async function readResults(socket: string, id: string, limitSeconds = 60)
   let ended = 0;
   connection.on('data', (chunk: Buffer) => {
     let body = chunk;
-    while (headerLines < 2) {
+    while (headerLines < expectedLines) {
       const end = body.indexOf(10);
       if (end < 0) {
         header += body.toString('latin1');

@@ -1,0 +1,123 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Program } from '../index.js';
+import type { Benchmark } from './benchmark.js';
+import { FINISHED_UNIT, gibibyteRate } from './daemon-benchmarks.js';
+import { type Mesh, meshNodeId, startMesh } from './mesh-nodes.js';
+import { cpuSeconds } from './process-usage.js';
+import { RawClient } from './raw-client.js';
+
+/** Four nodes in a line, so that the last is three links from the first. */
+export const LINE_NODES = 4;
+const LAST = LINE_NODES - 1;
+const MIDDLE = 1;
+const IDLE_SECONDS = 10;
+const PINGS = 300;
+const CONNECTS = 40;
+const MANY = 10;
+
+/** A line of nodes, where every one dials the one before it. */
+export const startLine = (program: Program): Promise<Mesh> =>
+  startMesh(program, LINE_NODES, (node) => node - 1);
+
+/** Has to be the first with a mesh: what came before would have to be cleaned up meanwhile. */
+export const idleCpu: Benchmark<Mesh> = {
+  figures: [{ name: 'idle CPU a node, ms/s', target: { ratioAtMost: 1 } }],
+  rounds: 1,
+  measure: async ({ nodes }) => {
+    const total = () => nodes.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
+    const before = total();
+    await delay(IDLE_SECONDS * 1000);
+    return [((total() - before) * 1000) / IDLE_SECONDS / nodes.length];
+  },
+};
+
+/** The results of a finished unit through the first node's `connect` to the control service of another. */
+export function bulk(hops: number, target: number): Benchmark<Mesh> {
+  const through = hops > MIDDLE;
+  return {
+    figures: [
+      { name: `bulk over ${hops} hop${through ? 's' : ''}, MiB/s`, target: { ratioAtLeast: target } },
+      ...(through ? [{ name: 'middle node, MiB / CPU s', target: { ratioAtLeast: 2 } }] : []),
+    ],
+    rounds: 3,
+    measure: async ({ nodes }) => {
+      const { socket } = at(nodes, 0);
+      const { pid } = at(nodes, MIDDLE);
+      const before = cpuSeconds(pid);
+      const { rate, mebibytes } = await gibibyteRate(socket, FINISHED_UNIT, meshNodeId(hops));
+      return through ? [rate, mebibytes / (cpuSeconds(pid) - before)] : [rate];
+    },
+  };
+}
+
+/** The control command `ping`, as a client sees it. */
+export const pings: Benchmark<Mesh> = {
+  figures: [
+    { name: `ping over ${LAST} hops, p50, ms`, target: { ratioAtMost: 1 } },
+    { name: `ping over ${LAST} hops, p99, ms`, target: { ratioAtMost: 1 } },
+  ],
+  rounds: 3,
+  measure: async ({ nodes }) => {
+    const client = await RawClient.open(at(nodes, 0).socket);
+    const times = await timesOf(PINGS, async () => {
+      const reply = await client.command(`ping ${meshNodeId(LAST)}`);
+      if (!reply.includes('"Success":true')) throw new Error(reply);
+    });
+    client.close();
+    return [percentile(times, 50), percentile(times, 99)];
+  },
+};
+
+/** From the start of a control session until the control service of another node greets through it. */
+export const connects: Benchmark<Mesh> = {
+  figures: [
+    { name: `connect over ${LAST} hops, p50, ms`, target: { ratioAtMost: 1 } },
+    { name: `connect over ${LAST} hops, p99, ms`, target: { ratioAtMost: 1 } },
+  ],
+  rounds: 3,
+  measure: async ({ nodes }) => {
+    const times = await timesOf(CONNECTS, async () => {
+      const client = await RawClient.open(at(nodes, 0).socket);
+      const first = await client.command(`connect ${meshNodeId(LAST)} control`);
+      if (first !== 'Connecting') throw new Error(first);
+      const greeting = await client.line();
+      if (!greeting.endsWith(`node ${meshNodeId(LAST)}`)) throw new Error(greeting);
+      client.close();
+    });
+    return [percentile(times, 50), percentile(times, 99)];
+  },
+};
+
+/** Processes that are started at once as a tree. */
+export const startTogether: Benchmark<Program> = {
+  figures: [{ name: `${MANY} processes know all routes, ms`, target: { ratioAtMost: 1 / 3 } }],
+  rounds: 3,
+  measure: async (program) => {
+    const mesh = await startMesh(program, MANY, (node) => (node - 1) >> 1);
+    await mesh.end();
+    return [mesh.settled];
+  },
+};
+
+/** Milliseconds that each of so many calls took, after a few that do not count. */
+async function timesOf(count: number, call: () => Promise<void>): Promise<number[]> {
+  for (let i = 0; i < count / 10; i += 1) await call();
+  const times: number[] = [];
+  for (let i = 0; i < count; i += 1) {
+    const since = performance.now();
+    await call();
+    times.push(performance.now() - since);
+  }
+  return times;
+}
+
+function percentile(values: readonly number[], percent: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.ceil((sorted.length * percent) / 100) - 1] ?? Number.NaN;
+}
+
+function at<T>(items: readonly T[], index: number): T {
+  const item = items[index];
+  if (item === undefined) throw new Error(`there is no node ${index}`);
+  return item;
+}

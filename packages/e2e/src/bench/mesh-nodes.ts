@@ -1,0 +1,103 @@
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type DaemonProcess, type Program, startDaemon, temporaryDirectory } from '../index.js';
+import { makeFinishedUnit, SECTIONS } from './daemon-benchmarks.js';
+import { RawClient } from './raw-client.js';
+
+const PATIENCE_MS = 60_000;
+const POLL_MS = 20;
+
+/** Daemons of one program that are linked over TCP. */
+export interface Mesh {
+  readonly nodes: readonly DaemonProcess[];
+  /** Milliseconds from the start of the first until every one had a way to every other. */
+  readonly settled: number;
+  /** Ends all of them at once. */
+  end(): Promise<void>;
+}
+
+/** The ID of a node of a {@link Mesh}, which is also its place in it. */
+export const meshNodeId = (number: number): string => `node${number}`;
+
+/**
+ * Starts daemons all at once and waits until all know ways to all.
+ * @param dials the node that each but the first one dials
+ * @throws Error when they do not find one another
+ */
+export async function startMesh(
+  program: Program,
+  count: number,
+  dials: (node: number) => number,
+): Promise<Mesh> {
+  const directory = await temporaryDirectory();
+  const nodes: DaemonProcess[] = [];
+  const end = async () => {
+    await Promise.all(nodes.map((node) => node.kill()));
+    await directory.remove();
+  };
+  const start = async (number: number, ports: readonly number[]) => {
+    const id = meshNodeId(number);
+    const place = join(directory.path, String(number));
+    const peer = { address: `127.0.0.1:${ports[dials(number)]}` };
+    nodes[number] = await startDaemon({
+      directory: place,
+      nodeId: id,
+      program,
+      allSections: [
+        { node: { id, datadir: join(place, 'data') } },
+        { 'log-level': { level: 'info' } },
+        { 'tcp-listener': { bindaddr: '127.0.0.1', port: ports[number] } },
+        ...(number === 0 ? [] : [{ 'tcp-peer': peer }]),
+        { 'control-service': { service: 'control', filename: join(place, 'ctl.sock') } },
+        ...SECTIONS,
+      ],
+    });
+    return nodes[number];
+  };
+  try {
+    const numbers = Array.from({ length: count }, (_, number) => number);
+    const ports = await freePorts(count);
+    for (const number of numbers) {
+      const place = join(directory.path, String(number));
+      await mkdir(place);
+      await makeFinishedUnit(join(place, 'data', meshNodeId(number)));
+    }
+    const since = performance.now();
+    await Promise.all(
+      numbers.map(async (number) => untilKnown((await start(number, ports)).socket, count - 1)),
+    );
+    return { nodes, settled: performance.now() - since, end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** Waits until a node has ways to so many others. */
+async function untilKnown(socket: string, others: number): Promise<void> {
+  const client = await RawClient.open(socket);
+  try {
+    for (const since = performance.now(); ; await delay(POLL_MS)) {
+      const { RoutingTable } = JSON.parse(await client.command('status')) as {
+        RoutingTable: Record<string, string> | null;
+      };
+      const known = Object.keys(RoutingTable ?? {}).length;
+      if (known === others) return;
+      if (performance.now() - since > PATIENCE_MS)
+        throw new Error(`${socket} knows ways to ${known} nodes instead of ${others}`);
+    }
+  } finally {
+    client.close();
+  }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => server.listening || once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
