@@ -326,4 +326,56 @@ describe('Merge', () => {
       }),
     );
   });
+
+  it('gives each line of both channels once, whichever source brings it first, however long either is silent', () => {
+    const word = fc.constantFrom('tick', 'tock', 'a', 'b', 'c', 'd', 'e', 'f', 'g');
+    const event = fc.record({ what: fc.constantFrom('log', 'attach', 'wait'), count: fc.nat(20) });
+    const input = fc.tuple(
+      fc.array(word, { maxLength: 60 }),
+      fc.boolean(),
+      fc.array(event, { maxLength: 40 }),
+      fc.nat(30),
+      fc.boolean(),
+    );
+    fc.assert(
+      fc.property(input, ([words, numbered, events, missed, ends]) => {
+        const all = words.map((one, at) => (numbered ? `${one} ${at}\n` : `${one}\n`));
+        const merge = new Merge();
+        let now = 1;
+        let logAt = 0;
+        let attachAt = missed; // it begins there
+        merge.onLogReady(now, true);
+        merge.onAttachAsked(now);
+        merge.onAttachHeard(now, true);
+        // The channels take turns.
+        const attach = (to: number) => {
+          for (; attachAt < Math.min(to, all.length); attachAt++)
+            merge.onAttach(now, (attachAt % 2) as 0 | 1, Buffer.from(all[attachAt] ?? ''));
+        };
+        const log = (to: number) => {
+          const lines = all.slice(logAt, to).join('');
+          logAt = Math.max(logAt, Math.min(to, all.length));
+          if (lines) merge.onLog(now, Buffer.from(lines), cursorAt(logAt));
+        };
+        merge.onAttach(now, 0, Buffer.from('begin\n'));
+        merge.onAttach(now, 1, Buffer.from('begin\n'));
+        merge.onLog(now, Buffer.from('begin\nbegin\n'), cursorAt(0));
+        for (const { what, count } of events) {
+          if (what === 'log') log(logAt + count);
+          else if (what === 'attach') attach(attachAt + count);
+          else for (const end = now + count * 50; now < end; now += 50) merge.tick(now);
+        }
+        if (ends) attach(all.length);
+        merge.onAttachClosed(now, ends, true);
+        log(all.length);
+        merge.onLogEnd(now);
+        merge.finish(now);
+        const got = Buffer.concat(merge.takeWrites())
+          .toString()
+          .split(/(?<=\n)/);
+        expect(got.sort()).toEqual(['begin\n', 'begin\n', ...all].sort());
+      }),
+      { numRuns: 1000 },
+    );
+  });
 });

@@ -17,6 +17,8 @@ export class AttachSide {
   used = false;
   /** Whether the last one said itself that the output is at its end. */
   whole = false;
+  /** Whether that one gave the output, so that nothing can be missing at its end. */
+  complete = false;
   /** Whether it is being listened to; its silence means nothing otherwise. */
   private heard = true;
   private brought = false;
@@ -39,6 +41,7 @@ export class AttachSide {
 
   ask(now: number): void {
     this.asked = true;
+    this.complete = false;
     this.brought = false;
     this.seen = undefined;
     this.heardOnce = undefined;
@@ -69,9 +72,10 @@ export class AttachSide {
   }
 
   /** What is left of each channel when the connection ends. */
-  close(whole: boolean): Buffer[] {
+  close(whole: boolean, joined: boolean): Buffer[] {
     // One that brings nothing, after one that ended well, takes nothing back.
     if (whole || this.brought) this.whole = whole;
+    this.complete = whole && joined;
     return this.channels.map((channel) => channel.end());
   }
 

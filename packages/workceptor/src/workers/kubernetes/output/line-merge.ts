@@ -31,6 +31,15 @@ class Bag {
     return true;
   }
 
+  /** Forgets the oldest beyond so many bytes. */
+  trim(limit: number): void {
+    for (const [key, count] of this.counts) {
+      if (this.size <= limit) return;
+      this.counts.delete(key);
+      this.size -= key.length * count;
+    }
+  }
+
   clear(): void {
     this.counts.clear();
     this.size = 0;
@@ -52,9 +61,13 @@ export class LineMerge {
   /** Lines of the log that attach may still bring. */
   private held: HeldLine[] = [];
   private heldSize = 0;
-  /** Before the join: what attach has brought, and what the log has since it was asked for. */
+  /** Before the join: what attach has brought. */
   private queue: { raw: Buffer; key: string }[] = [];
   private queueSize = 0;
+  /**
+   * What the log gave to the output since attach was asked for, and attach may still bring: no silence says that it has
+   * brought all. A line that is taken for an older one like it comes from the log.
+   */
   private logged = new Bag();
 
   /** Whether output and log stand at the same line. */
@@ -131,7 +144,6 @@ export class LineMerge {
     }
     this.queue = [];
     this.queueSize = 0;
-    this.logged.clear();
     this.attach = 'joined';
   }
 
@@ -152,6 +164,7 @@ export class LineMerge {
       count++;
       this.heldSize -= line.raw.length;
       this.writes.push({ raw: line.raw, source: 'log' });
+      if (this.attach === 'joined') this.logged.add(line.key);
     }
     this.held.splice(0, count);
   }
@@ -170,7 +183,10 @@ export class LineMerge {
   private logLine(now: number, raw: Buffer): void {
     const key = keyOf(raw);
     if (this.ahead.take(key)) return;
-    if (this.attach === 'waiting') this.logged.add(key);
+    if (this.attach === 'waiting') {
+      this.logged.add(key);
+      this.logged.trim(2 * LIMIT);
+    }
     if (this.attach === 'off') {
       this.writes.push({ raw, source: 'log' });
     } else {
@@ -180,6 +196,7 @@ export class LineMerge {
   }
 
   private attachLine(raw: Buffer, key: string): void {
+    if (this.logged.take(key)) return;
     this.writes.push({ raw, source: 'attach' });
     const at = this.held.findIndex((line) => line.key === key);
     if (at < 0) {

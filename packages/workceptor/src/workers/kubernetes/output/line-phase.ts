@@ -8,6 +8,8 @@ import type { MergedOutput } from './merged-output.js';
 const LINE_QUIET_MS = 100;
 /** How long the log's lines are held for an attach that is being placed. */
 const HOLD_MS = 1000;
+/** How long a line of the log is held for an attach that goes on without bringing it. */
+const PASSED_MS = 10_000;
 /** Silence of the log after which what attach has brought will not come. */
 const SETTLED_MS = 1000;
 
@@ -43,6 +45,7 @@ export class LinePhase extends LineMerge {
       this.forgetExpected();
       output.notes.add('Lines of standard output and standard error could not all be found in the log.');
     }
+    if (this.attach === 'joined') this.releaseLog(now - PASSED_MS);
     this.drain();
   }
 

@@ -59,6 +59,10 @@ export class LogSearch {
     else if (joined) this.park();
     else {
       const again = seek.overlap(output.known);
+      if (again === 0 && seek.sawBytes && side.complete) {
+        this.park();
+        return;
+      }
       log.found(output.known.end - again);
       if (!seek.sawBytes) {
         if (side.whole) output.notes.add('The log had been rotated; its end could not be compared.');

@@ -112,11 +112,11 @@ export class Merge {
 
   /** The cursor's line was not found again: what came after it may have been lost. */
   onLogLost(now: number): void {
-    const { log, lines, output, positions } = this;
+    const { log, lines, output, positions, side } = this;
     if (lines) {
-      if (lines.attach !== 'joined') output.gap(ROTATED);
+      if (lines.attach !== 'joined' && !side.complete) output.gap(ROTATED);
       log.give({ kind: 'after', cursor: log.cursor });
-    } else if (positions.attach === 'joined' || (positions.lag ?? 0) > 0)
+    } else if (positions.attach === 'joined' || side.complete || (positions.lag ?? 0) > 0)
       this.search.start(now, 'start', this.standing);
     else {
       positions.release();
@@ -148,6 +148,7 @@ export class Merge {
     const { output, side } = this;
     this.dropAttach = false;
     side.ask(now);
+    if (this.log.parked) this.log.resume(output.known, now);
     if (this.lines) this.lines.beginAttach();
     else this.positions.ask();
     if (!this.log.refused) return;
@@ -175,7 +176,7 @@ export class Merge {
    */
   onAttachClosed(now: number, whole: boolean, last = whole): void {
     if (!this.side.asked) return;
-    for (const rest of this.side.close(whole)) {
+    for (const rest of this.side.close(whole, this.attach === 'joined')) {
       if (whole) this.attachBrings(now, rest);
       else if (!this.lines) this.attachBrings(now, withoutTrailingReturns(rest));
     }
@@ -238,6 +239,7 @@ export class Merge {
   /** The sources do not say the same: a line of the other channel is on its way, or the log has lost something. */
   private disagree(now: number, rest: Disagreement): void {
     const lines = this.lines ?? this.becomeLines(now);
+    if (rest.from !== undefined) lines.remember(this.output.known.slice(rest.from, this.output.written));
     if (rest.log) lines.onLog(now, rest.log);
     if (rest.attach) lines.onAttach(rest.attach);
   }

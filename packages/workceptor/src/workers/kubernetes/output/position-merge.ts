@@ -20,6 +20,8 @@ const STUCK_MS = 30_000;
 export interface Disagreement {
   readonly log?: Buffer;
   readonly attach?: Buffer;
+  /** The position of attach's bytes, where some of it is in the output already. */
+  readonly from?: number;
 }
 
 /**
@@ -192,7 +194,7 @@ export class PositionMerge {
     if (at < output.written) {
       const over = Math.min(norm.length, output.written - at);
       if (!output.known.agrees(at, norm.subarray(0, over))) {
-        this.disagree(now, { attach: raw });
+        this.disagree(now, { attach: raw, from: at });
         return;
       }
       raw = raw.subarray(rawLength(raw, over));
