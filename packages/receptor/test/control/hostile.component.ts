@@ -281,6 +281,17 @@ describe('limits', () => {
     expect((await client.rest()).length).toBe(0);
   });
 
+  it('half a line and then silence ends in a cut where the client just stays, and harms nobody else', async () => {
+    const { address, control } = await serve({ unfinishedLineMs: 50, lingerMs: 30 });
+    const other = await Client.greeted(address);
+    const client = await Client.greeted(address);
+    client.send('{"command":');
+    expect(await client.line()).toBe('ERROR: command line not finished within 0.05 seconds\n');
+    await vi.waitFor(() => expect(control.sessions).toBe(1));
+    expect(control.heldBytes).toBe(0);
+    expect(await other.ask('works')).toBe('works\n');
+  });
+
   it('a line that comes byte by byte ends in an error too: more bytes do not set the clock back', async () => {
     const { address, control } = await serve({ unfinishedLineMs: 100 });
     const client = await Client.greeted(address);
