@@ -1,6 +1,6 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Logger } from '@receptor/workceptor';
+import { type Logger, makeDirectory } from '@receptor/workceptor';
 import { configError } from './config/item.js';
 import { type FileLock, tryLock } from './file-lock.js';
 import { systemErrorText } from './listeners/system-error.js';
@@ -25,7 +25,7 @@ export async function lockData(
   };
   let lock: Awaited<ReturnType<typeof tryLock>>;
   try {
-    mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
+    makeDirectory(dirname(directory));
     lock = await tryLock(path);
   } catch (error) {
     return unlocked(systemErrorText(error));

@@ -48,7 +48,7 @@ describe('the lock of a data directory', () => {
     writeFileSync(join(root, 'data'), 'a file');
     expect(await lockData(directory, log)).toBeUndefined();
     expect(warnings).toEqual([
-      `Could not lock the data directory ${directory} (file already exists): no other daemon must use it meanwhile`,
+      `Could not lock the data directory ${directory} (not a directory): no other daemon must use it meanwhile`,
     ]);
   });
 });

@@ -1,4 +1,5 @@
 export { type Logger, silentLogger } from './logger.js';
+export { makeDirectory } from './make-directory.js';
 export { UnitResults } from './results/unit-results.js';
 export { Submission } from './units/submission.js';
 export {

@@ -1,8 +1,9 @@
-import { mkdir, readdir, readFile, rmdir, unlink } from 'node:fs/promises';
+import { readdir, readFile, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode, errorText } from '../error-text.js';
 import type { Logger } from '../logger.js';
+import { makeDirectory } from '../make-directory.js';
 import type { WorkType } from '../worker.js';
 import { replaceFile } from './status-file.js';
 import { isUnitId } from './unit-id.js';
@@ -66,7 +67,7 @@ export class Housekeeping {
   /** Keeps, durably, what a unit has left, and goes on to free it. */
   async keep(id: string, workType: string, leftover: unknown): Promise<void> {
     const kept = { WorkType: workType, Leftover: leftover };
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    makeDirectory(this.#directory);
     await replaceFile(this.#directory, id, `${JSON.stringify(kept)}\n`, true);
     this.#kept.set(id, kept);
     this.#free(id);

@@ -1,10 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
-import { mkdir, readdir, rm, rmdir, unlink } from 'node:fs/promises';
+import { readdir, rm, rmdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ReceptorError, type UnitReport, type UnitStatus, WorkState } from '@receptor/protocol';
 import { errorCode, errorText } from '../error-text.js';
 import { type Logger, silentLogger } from '../logger.js';
+import { makeDirectory } from '../make-directory.js';
 import { UnitResults } from '../results/unit-results.js';
 import type { Origin, Parameters, WorkType } from '../worker.js';
 import { Assignment } from './assignment.js';
@@ -284,7 +285,7 @@ export class Workceptor {
       } catch (error) {
         if (errorCode(error) === 'EEXIST') continue;
         if (errorCode(error) !== 'ENOENT') throw error;
-        await mkdir(this.directory, { recursive: true, mode: 0o700 });
+        makeDirectory(this.directory);
         continue;
       }
       try {

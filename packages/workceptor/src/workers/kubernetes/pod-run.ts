@@ -7,6 +7,7 @@ import { followPod, type PodFollower } from './follow-pod.js';
 import { type Lifecycle, type LifecycleEvent, type LifecycleRules, newLifecycle, step } from './lifecycle.js';
 import type { EventList } from './objects.js';
 import type { OutputReport } from './output/index.js';
+import { newsOf, whyWaiting } from './pod-status.js';
 
 /** Begins to collect the worker's output; see `collectOutput`. */
 export type Collect = (about: {
@@ -130,8 +131,11 @@ export async function runPod(options: PodRunOptions): Promise<Ending> {
           query: { fieldSelector: `involvedObject.uid=${options.uid},type=Warning`, limit: 50 },
           signal: all,
         });
-        const last = items.toSorted(byTime).at(-1);
-        if (last) dispatch({ type: 'warning', text: `${last.reason}: ${last.message}` });
+        // One that says again what the status says must not hide one before it that says more.
+        const why = whyWaiting(life.pod ?? {});
+        const texts = items.toSorted(byTime).map(({ reason, message }) => `${reason}: ${message}`);
+        const text = texts.findLast((each) => newsOf(each, why) !== '');
+        if (text !== undefined) dispatch({ type: 'warning', text });
       } catch (error) {
         if (all.aborted || (error instanceof ApiError && !error.transient)) return;
       }
