@@ -152,11 +152,14 @@ export async function complete(
       insecureskipverify: given('--insecureskipverify') === 'true',
     };
     let answer: readonly string[] = [];
-    const inTime = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
-    await withClient(globals, output, inTime, async ({ client }) => {
+    // AbortSignal.timeout would not do: Node 20 may collect one that only AbortSignal.any refers to.
+    const over = new AbortController();
+    const timer = setTimeout(() => over.abort(), PATIENCE_MS);
+    await withClient(globals, output, AbortSignal.any([signal, over.signal]), async ({ client }) => {
       answer = await question(client);
       return 0;
     }).catch(() => {});
+    clearTimeout(timer);
     return answer;
   };
   const { words: found, files } = await candidates(words, ask);

@@ -65,9 +65,7 @@ describe('a pod whose unit is released while the API is away', () => {
   });
 });
 
-it('the pod of a unit that is cancelled while the API is away is deleted later, also by the next process', {
-  retry: 2,
-}, async () => {
+it('the pod of a unit that is cancelled while the API is away is deleted later, also by the next process', async () => {
   const first = await bench.open();
   const { id, pod } = await runningUnit(first);
   await bench.cluster.stopListening();
@@ -102,8 +100,7 @@ it('a deletion that is refused is tried again, then given up in the log with wha
   await podGone(pod);
 });
 
-// Seen to hang for a minute now and then, for a reason not yet known.
-it('a pod that has come to the name of a deleted one is left alone', { retry: 2 }, async () => {
+it('a pod that has come to the name of a deleted one is left alone', async () => {
   const node = await bench.open();
   const { id, pod } = await runningUnit(node);
   const uid = bench.cluster.pod(pod)?.uid;

@@ -28,6 +28,7 @@ const LONGEST_WAIT_MS = 15_000;
 export async function startPod(options: StartPodOptions): Promise<void> {
   const { context, unit, api, extra, signal, environment } = options;
   const { settings, nodeId, habits } = context;
+  // Referred to until the end, without which Node 20 may collect it: AbortSignal.any alone does not hold it.
   const timeout = deadlineSignal(extra.PodPendingDeadline);
   let trouble = '';
   try {

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { parseDurationMs, ReceptorError, WorkState } from '@receptor/protocol';
 import { errorText } from '../../error-text.js';
+import { inTime } from '../../in-time.js';
 import type { StatusChange, UnitHandle, Worker } from '../../worker.js';
 import type { KubernetesApi } from './api.js';
 import type { KubernetesClient } from './client.js';
@@ -221,8 +222,9 @@ export class KubernetesWorker implements Worker {
   async #remove(budgetMs: number): Promise<void> {
     const leftover = this.#removed ? undefined : leftoverOf(this.#unit.id, this.#extra, this.#foreign);
     if (!leftover) return;
-    const signal = AbortSignal.any([this.#detached.signal, AbortSignal.timeout(budgetMs)]);
-    const why = await deletePod(this.#context, leftover, { signal, refusals: 1, client: this.#client });
+    const why = await inTime(budgetMs, this.#detached.signal, (signal) =>
+      deletePod(this.#context, leftover, { signal, refusals: 1, client: this.#client }),
+    );
     if (why !== undefined) {
       if (this.#detached.signal.aborted) return;
       this.#unit.log.warning(`Error deleting pod ${leftover.PodName}: ${why}. It will be tried again`);
