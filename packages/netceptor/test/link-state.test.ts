@@ -172,10 +172,19 @@ describe('whatever happens', () => {
 
 describe('dialling again', () => {
   it('waits longer each time, up to 20 seconds', () => {
-    const delays = Array.from({ length: 14 }, (_, i) => redialDelay(i + 1, () => 199));
-    expect(delays[0]).toBeLessThan(260);
+    const delays = Array.from({ length: 40 }, (_, i) => redialDelay(i + 1, () => 199));
+    expect(delays[0]).toBeLessThan(60);
     expect([...delays].sort((a, b) => a - b)).toEqual(delays);
     expect(delays.at(-1)).toBeGreaterThan(19_000);
     expect(delays.at(-1)).toBeLessThanOrEqual(20_000);
+  });
+
+  it('finds a peer that has come back after a quarter more of the time that it was away', () => {
+    let away = 0;
+    for (let failures = 1; away < 60_000; failures++) {
+      const delay = redialDelay(failures, () => 199);
+      expect(delay).toBeLessThanOrEqual(52 + away / 4);
+      away += delay;
+    }
   });
 });

@@ -11,6 +11,9 @@ import type { LinkEnd, LinkRules } from './state.js';
 /** Sessions of a backend that have not said yet who they are; more are turned away. */
 const MAX_STARTING = 1000;
 
+/** The same failure is told of this often: a Go node dials no more often, and more would hide other news. */
+const TELL_AGAIN = 5000;
+
 /** The settings of a {@link BackendRunner}. */
 export interface RunnerOptions {
   readonly backend: Backend;
@@ -27,6 +30,7 @@ export class BackendRunner {
   readonly #abort = new AbortController();
   readonly #links = new Map<Link, () => void>();
   #redialling: Promise<void> | undefined;
+  #told: { readonly text: string; readonly at: number } | undefined;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -101,17 +105,28 @@ export class BackendRunner {
     for (let failures = 0; !signal.aborted; ) {
       try {
         const lived = await this.#dialOnce(backend);
-        if (again && !signal.aborted) log.warning('Backend connection exited (will retry)');
+        if (again && !signal.aborted) this.#tell('Backend connection exited (will retry)');
         if (lived >= SUCCESS) failures = 0;
       } catch (error) {
         if (signal.aborted) return;
         const text = `Backend connection failed${again ? ' (will retry)' : ''}: ${messageOf(error)}`;
-        if (again) log.warning(text);
+        if (again) this.#tell(text);
         else log.error(text);
       }
       if (!again || signal.aborted) return;
       await this.#wait(redialDelay(++failures, random));
     }
+  }
+
+  #tell(text: string): void {
+    const { clock, log } = this.#options;
+    const now = clock.now();
+    if (this.#told?.text === text && now - this.#told.at < TELL_AGAIN) {
+      log.debug(text);
+      return;
+    }
+    this.#told = { text, at: now };
+    log.warning(text);
   }
 
   /** Has one session, from its beginning to its end; returns for how many milliseconds a peer was there. */
