@@ -149,9 +149,10 @@ function interpretWorkText(parameters: string): WorkCommand {
       if (unitId === undefined) throw bad(`work ${subcommand} requires a unit ID`);
       if (words.length > 1) throw bad(`work ${subcommand} does not take parameters after the unit ID`);
       return { command: 'work', subcommand, unitId };
-    case 'results': {
-      if (unitId === undefined) throw bad('work results requires a unit ID');
-      if (words.length > 2) throw bad('work results only takes a unit ID and optional start position');
+    case 'results':
+    case 'follow': {
+      if (unitId === undefined) throw bad(`work ${subcommand} requires a unit ID`);
+      if (words.length > 2) throw bad(`work ${subcommand} only takes a unit ID and optional start position`);
       const position = startPos === undefined ? 0n : parseIntGo(startPos);
       if (position instanceof Error)
         throw bad(`error converting start position to integer: ${position.message}`);
@@ -183,7 +184,8 @@ function interpretWorkJson(members: Readonly<Record<string, unknown>>): WorkComm
       };
       return { ...ended, ...signatureOf(members) };
     }
-    case 'results': {
+    case 'results':
+    case 'follow': {
       const unitId = requiredString(members, 'unitid');
       return {
         command: 'work',
@@ -205,6 +207,7 @@ function interpretSubmit(members: Readonly<Record<string, unknown>>): WorkComman
   });
   const tlsClient = optionalString(members, 'tlsclient');
   const ttl = optionalString(members, 'ttl');
+  const idempotencyKey = optionalString(members, 'idempotencykey');
   return {
     command: 'work',
     subcommand: 'submit',
@@ -214,6 +217,7 @@ function interpretSubmit(members: Readonly<Record<string, unknown>>): WorkComman
     ...(ttl && { ttl }),
     ...(member(members, 'signwork') === 'true' && { signWork: true }),
     ...signatureOf(members),
+    ...(idempotencyKey && { idempotencyKey }),
     parameters: Object.fromEntries(entries.filter(([name]) => !RESERVED_PARAMETERS.has(name))),
   };
 }

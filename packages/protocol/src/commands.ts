@@ -47,6 +47,11 @@ export interface WorkSubmitCommand {
   /** Whether the node shall sign what it sends to another node. */
   signWork?: boolean;
   signature?: string;
+  /**
+   * A name for this submit that nobody else can guess. Sent again under the same name, also over another connection, it
+   * makes no second unit (reference: remote work). A Go daemon takes it for a parameter, and ignores it.
+   */
+  idempotencyKey?: string;
   /** What the work type is given. A name of {@link RESERVED_PARAMETERS} reads as that member, not as a parameter. */
   parameters: Readonly<Record<string, string>>;
 }
@@ -83,13 +88,24 @@ export interface WorkResultsCommand {
   signature?: string;
 }
 
+/** Asks to be told of everything that happens to a unit, its output included (reference: remote work). */
+export interface WorkFollowCommand {
+  command: 'work';
+  subcommand: 'follow';
+  unitId: string;
+  /** Bytes of output to leave out. */
+  startPos: number;
+  signature?: string;
+}
+
 /** The commands of `work`. */
 export type WorkCommand =
   | WorkSubmitCommand
   | WorkListCommand
   | WorkStatusCommand
   | WorkEndCommand
-  | WorkResultsCommand;
+  | WorkResultsCommand
+  | WorkFollowCommand;
 
 /** Every command of the control service (reference: control, 2 to 8). */
 export type Command =
@@ -110,6 +126,7 @@ export const RESERVED_PARAMETERS: ReadonlySet<string> = new Set([
   'ttl',
   'signwork',
   'signature',
+  'idempotencykey',
 ]);
 
 /** Whether a text has the form of a unit ID, and so may become part of a path (reference: control, 6). */

@@ -6,6 +6,7 @@ import type {
   StatusCommand,
   TracerouteCommand,
   WorkEndCommand,
+  WorkFollowCommand,
   WorkListCommand,
   WorkResultsCommand,
   WorkStatusCommand,
@@ -26,7 +27,7 @@ import { errorFromReply, isErrorLine } from './reply-error.js';
 import type { UnitReport } from './unit.js';
 
 /** A command that is answered by JSON, and not by a connection or a unit's output. */
-export type AnsweredCommand = Exclude<Command, ConnectCommand | WorkResultsCommand>;
+export type AnsweredCommand = Exclude<Command, ConnectCommand | WorkResultsCommand | WorkFollowCommand>;
 
 /** The reply to a command; to a submit it is the last one, after the payload. */
 export type ReplyTo<C extends AnsweredCommand> = C extends StatusCommand

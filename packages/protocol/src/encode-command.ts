@@ -5,7 +5,8 @@ import { ReceptorError } from './errors.js';
  * Writes a command as one line, its newline included. Where the text form can say it, it is the line that the
  * Python receptorctl sends; otherwise JSON, with members in receptorctl's order (reference: control, 10).
  * @throws ReceptorError `RECEPTOR_PARAMETER_INVALID` when a parameter of a submit has the name of a member that is
- *   set already: `command`, `subcommand`, `node`, `worktype`, or one of `tlsclient`, `ttl`, `signwork`, `signature` in use.
+ *   set already: `command`, `subcommand`, `node`, `worktype`, or one of `tlsclient`, `ttl`, `signwork`, `signature`,
+ *   `idempotencykey` in use.
  */
 export function encodeCommand(command: Command): string {
   return `${encodeText(command) ?? JSON.stringify(encodeMembers(command))}\n`;
@@ -37,7 +38,9 @@ function encodeText(command: Command): string | undefined {
       if (!isWord(command.unitId) || ('signature' in command && command.signature !== undefined))
         return undefined;
       const words = `work ${command.subcommand} ${command.unitId}`;
-      return command.subcommand === 'results' ? `${words} ${command.startPos}` : words;
+      return command.subcommand === 'results' || command.subcommand === 'follow'
+        ? `${words} ${command.startPos}`
+        : words;
     }
   }
 }
@@ -48,13 +51,24 @@ function encodeMembers(command: Command): Readonly<Record<string, unknown>> {
       return { command: 'status', requested_fields: command.requestedFields };
     case 'work':
       if (command.subcommand === 'submit') {
-        const { command: name, subcommand, node, workType, tlsClient, ttl, signWork, signature } = command;
+        const {
+          command: name,
+          subcommand,
+          node,
+          workType,
+          tlsClient,
+          ttl,
+          signWork,
+          signature,
+          idempotencyKey,
+        } = command;
         const members = {
           ...{ command: name, subcommand, node, worktype: workType },
           ...(tlsClient !== undefined && { tlsclient: tlsClient }),
           ...(ttl !== undefined && { ttl }),
           ...(signWork && { signwork: 'true' }),
           ...(signature !== undefined && { signature }),
+          ...(idempotencyKey !== undefined && { idempotencykey: idempotencyKey }),
         };
         const twice = Object.keys(command.parameters).find((key) => Object.hasOwn(members, key));
         if (twice !== undefined)

@@ -28,6 +28,7 @@ export {
   type TracerouteCommand,
   type WorkCommand,
   type WorkEndCommand,
+  type WorkFollowCommand,
   type WorkListCommand,
   type WorkResultsCommand,
   type WorkStatusCommand,
@@ -37,6 +38,7 @@ export { type AnsweredCommand, decodeReply, type ReplyTo } from './decode-reply.
 export { formatDuration, parseDuration, parseDurationMs } from './duration.js';
 export { encodeCommand } from './encode-command.js';
 export { ERROR_CODES, type ErrorCode, ReceptorError } from './errors.js';
+export { decodeFrame, encodeFrame, type FollowedStatus, type Frame, followingLine } from './follow.js';
 export { compareBytes, encodeGoJson, goMap } from './go-json.js';
 export { quoteGo } from './go-text.js';
 export { describeJsonError } from './json-error.js';

@@ -14,6 +14,7 @@ import { LocalNode } from './local-node.js';
 import type { DaemonLogger } from './logging.js';
 import { MeshNode } from './mesh-node.js';
 import { ReloadRefused, readAgain } from './reload.js';
+import { NodeAccess } from './remote-access.js';
 import { loadTlsProfiles } from './tls-profiles.js';
 import { ownVersion } from './version.js';
 import { workTypeOf } from './work-types.js';
@@ -62,10 +63,12 @@ export async function startDaemon(configuration: Configuration, log: DaemonLogge
   const id = nodeId(settings.id);
   const version = ownVersion();
   const tls = await loadTlsProfiles(items, id);
-  const workceptor = new Workceptor({ nodeId: id, dataDir: settings.datadir, logger: log });
+  const remote = new NodeAccess(tls);
+  const workceptor = new Workceptor({ nodeId: id, dataDir: settings.datadir, remote, logger: log });
   const node = items.some(({ section }) => OF_THE_MESH.has(section))
     ? await MeshNode.create({ id, version, settings, tls, workceptor, log })
     : new LocalNode(id, version, workceptor);
+  remote.connect(node, node instanceof MeshNode ? node.netceptor : undefined);
   const backends = node instanceof MeshNode ? new Backends(node, tls, log) : undefined;
   const commands = receptorCommands({ node, workceptor, log, reload: reloader(configuration, backends) });
   const control = new ControlServer({ nodeId: node.id, log, commands });
@@ -76,7 +79,8 @@ export async function startDaemon(configuration: Configuration, log: DaemonLogge
   const close = async (): Promise<void> => {
     const accepting = services.map((each) => each.close());
     control.close();
-    await Promise.allSettled([...accepting, node.close(), workceptor.close()]);
+    await Promise.allSettled([...accepting, workceptor.close()]);
+    await node.close();
     dataLock?.release();
     for (const service of services) service.release();
   };

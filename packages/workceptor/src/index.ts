@@ -1,6 +1,8 @@
 export { type Logger, silentLogger } from './logger.js';
 export { makeDirectory } from './make-directory.js';
 export { UnitResults } from './results/unit-results.js';
+export type { Outcome } from './units/assignment.js';
+export type { UnitEvent } from './units/following.js';
 export { Submission } from './units/submission.js';
 export {
   type SubmitRequest,
@@ -19,3 +21,6 @@ export type { KubernetesExtraData } from './workers/kubernetes/extra-data.js';
 export type { KubernetesWorkTypeOptions } from './workers/kubernetes/options.js';
 export { KUBERNETES_PARAMETERS } from './workers/kubernetes/runtime-parameters.js';
 export { type KubernetesEnvironment, kubernetesWorkType } from './workers/kubernetes/work-type.js';
+export type { RemoteAccess } from './workers/remote/access.js';
+export type { RemoteExtraData, RemoteRequest } from './workers/remote/extra-data.js';
+export { ABILITIES } from './workers/remote/session.js';

@@ -56,6 +56,13 @@ export interface UnitHandle {
  */
 export interface Worker {
   /**
+   * Whether what `start`, `cancel` or `release` has resolved for goes on in the background, because another node could not be
+   * reached. Default: no.
+   */
+  readonly pending?: boolean;
+  /** Whether `release` ends the work too, so that no `cancel` has to come before it. Default: no. */
+  readonly releaseCancels?: boolean;
+  /**
    * Starts the unit, whose payload is complete. Resolves when it is started, or when its start goes on in the
    * background (a pod being created); what happens later is told through {@link UnitHandle.update}.
    * @throws ReceptorError when it cannot start; the unit then fails with `Error starting worker: <message>`.
@@ -65,8 +72,11 @@ export interface Worker {
   resume(): Promise<void>;
   /** Ends the work and writes the state Canceled, last. Harmless where nothing runs any more. */
   cancel(): Promise<void>;
-  /** Frees what is kept outside the unit's directory, such as a pod. Called before the directory is removed. */
-  release(): Promise<void>;
+  /**
+   * Frees what is kept outside the unit's directory, such as a pod. Called before the directory is removed.
+   * @param force the unit is forgotten whatever becomes of this
+   */
+  release(force: boolean): Promise<void>;
   /** Lets go of the unit without ending its work, because the daemon ends. No timer, socket or watcher stays. */
   detach(): Promise<void>;
 }
@@ -82,6 +92,8 @@ export interface WorkType {
    */
   prepare(parameters: Parameters, origin: Origin): Promise<unknown>;
   createWorker(unit: UnitHandle): Worker;
+  /** Whether commands about a unit must be signed. Default: as {@link verifiesSignature} says. */
+  verifiesUnit?(extraData: unknown): boolean;
   /** ExtraData as replies may show it, without secrets. Default: unchanged. */
   redact?(extraData: unknown): unknown;
   /**

@@ -47,7 +47,6 @@ describe('a command says the same as text and as JSON, on the Unix socket and on
       'work submit foo cat a',
       { command: 'work', subcommand: 'submit', node: 'foo', worktype: 'cat', params: 'a' },
     ],
-    ['work submit bar cat', { command: 'work', subcommand: 'submit', node: 'bar', worktype: 'cat' }],
   ])('%s', async (text, json) => {
     const said = await ask(text);
     expect(said).not.toBe('');

@@ -6,6 +6,7 @@ import { ReceptorClient } from '@receptor/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type RunningDaemon, runDaemon } from '../control/running-daemon.js';
 import { Authority, CertificateFiles } from '../tls/certificate-files.js';
+import { freePort } from './free-port.js';
 
 const files = new CertificateFiles();
 beforeAll(async () => {
@@ -44,14 +45,6 @@ const reaches = ({ client }: { client: ReceptorClient }, ...ids: string[]) =>
     },
     { timeout: 20_000, interval: 20 },
   );
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe('two daemons are linked', () => {
   it.each([

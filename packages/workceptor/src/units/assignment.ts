@@ -11,6 +11,9 @@ const UNIT_CREATED = 'Unit Created';
 /** Detail of a unit whose worker is being started. */
 const STARTING_WORKER = 'Starting Worker';
 
+/** Whether what was asked for is done, or goes on in the background because another node cannot be reached. */
+export type Outcome = 'done' | 'pending';
+
 /**
  * A unit and the worker that is assigned to it. Its operations take turns, and none of them begins before the
  * worker's start has settled.
@@ -50,8 +53,14 @@ export class Assignment {
     void this.#inTurn(() => this.#resume(type));
   }
 
+  /** Whether commands about the unit must be signed. */
+  get verifiesSignature(): boolean {
+    const type = this.#type;
+    return type?.verifiesUnit?.(this.unit.status.ExtraData) ?? type?.verifiesSignature ?? false;
+  }
+
   /** Starts the worker; see {@link Submission.start}. */
-  start(): Promise<void> {
+  start(): Promise<Outcome> {
     return this.#inTurn(async () => {
       const { unit } = this;
       if (unit.departure === 'released') {
@@ -67,6 +76,7 @@ export class Assignment {
         unit.announce(STARTING_WORKER);
         this.#worker = this.#type.createWorker(unit);
         await this.#worker.start();
+        return outcomeOf(this.#worker);
       } catch (error) {
         const text = errorText(error);
         await this.#fail(`Error starting worker: ${text}`);
@@ -77,12 +87,15 @@ export class Assignment {
   }
 
   /** Ends the work, unless it has ended. */
-  cancel(): Promise<void> {
-    return this.#inTurn(() => this.#cancel());
+  cancel(): Promise<Outcome> {
+    return this.#inTurn(async () => {
+      await this.#cancel();
+      return this.unit.complete ? 'done' : outcomeOf(this.#worker);
+    });
   }
 
   /** Ends the work, frees what it holds, and removes the unit. */
-  release(force: boolean, remove: () => Promise<void>): Promise<void> {
+  release(force: boolean, remove: () => Promise<void>): Promise<Outcome> {
     const tolerate = async (step: () => Promise<void> | undefined) => {
       try {
         await step();
@@ -92,9 +105,10 @@ export class Assignment {
       }
     };
     return this.#inTurn(async () => {
-      if (this.unit.departure) return;
-      await tolerate(() => this.#cancel());
-      await tolerate(() => this.#worker?.release());
+      if (this.unit.departure) return 'done';
+      if (!this.#worker?.releaseCancels) await tolerate(() => this.#cancel());
+      await tolerate(() => this.#worker?.release(force));
+      const outcome = outcomeOf(this.#worker);
       await this.unit.depart('released');
       try {
         await tolerate(remove);
@@ -103,6 +117,7 @@ export class Assignment {
         throw error;
       }
       await tolerate(() => this.#letGo());
+      return outcome;
     });
   }
 
@@ -166,3 +181,5 @@ export class Assignment {
     return result;
   }
 }
+
+const outcomeOf = (worker: Worker | undefined): Outcome => (worker?.pending ? 'pending' : 'done');

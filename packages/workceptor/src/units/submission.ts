@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { ReceptorError, WorkState } from '@receptor/protocol';
 import { errorText } from '../error-text.js';
+import type { Outcome } from './assignment.js';
 import type { Unit } from './unit.js';
 
 const write = promisify(fsWrite);
@@ -19,9 +20,9 @@ const ASIDE = '.new';
  */
 export class Submission {
   readonly #unit: Unit;
-  readonly #start: () => Promise<void>;
+  readonly #start: () => Promise<Outcome>;
 
-  constructor(unit: Unit, start: () => Promise<void>) {
+  constructor(unit: Unit, start: () => Promise<Outcome>) {
     this.#unit = unit;
     this.#start = start;
   }
@@ -51,10 +52,11 @@ export class Submission {
 
   /**
    * Starts the unit.
+   * @returns `pending` when the start goes on in the background, because another node cannot be reached
    * @throws ReceptorError `RECEPTOR_WORK_START_FAILED` when the unit was cancelled meanwhile or cannot start,
    * `RECEPTOR_UNKNOWN_UNIT` when it was released.
    */
-  start(): Promise<void> {
+  start(): Promise<Outcome> {
     return this.#start();
   }
 

@@ -8,7 +8,11 @@ import { type Logger, silentLogger } from '../logger.js';
 import { makeDirectory } from '../make-directory.js';
 import { UnitResults } from '../results/unit-results.js';
 import type { Origin, Parameters, WorkType } from '../worker.js';
-import { Assignment } from './assignment.js';
+import type { RemoteAccess } from '../workers/remote/access.js';
+import { isSecret, newExtraData, type RemoteRequest } from '../workers/remote/extra-data.js';
+import { REMOTE, remoteWorkType } from '../workers/remote/work-type.js';
+import { Assignment, type Outcome } from './assignment.js';
+import { followUnit, type UnitEvent } from './following.js';
 import { Housekeeping, LEFTOVERS_DIRECTORY } from './housekeeping.js';
 import { createStatus, readStatus, STATUS_FILE } from './status-file.js';
 import { Submission, WAITING_FOR_INPUT } from './submission.js';
@@ -28,6 +32,8 @@ export interface WorkceptorOptions {
   nodeId: string;
   /** `datadir` of the configuration. Created when the first unit needs it. */
   dataDir: string;
+  /** How other nodes are reached; without it, no work can be submitted to any. */
+  remote?: RemoteAccess;
   /** Default: silence. */
   logger?: Logger;
 }
@@ -55,12 +61,13 @@ export class Workceptor {
   readonly #units = new Map<string, Assignment>();
   readonly #loading = new Map<string, Promise<Assignment | undefined>>();
   readonly #housekeeping: Housekeeping;
+  readonly #remote: { readonly access: RemoteAccess; readonly type: WorkType } | undefined;
   #keepingUp: NodeJS.Timeout | undefined;
   #state: 'new' | 'open' | 'closed' = 'new';
 
   /** @throws ReceptorError `RECEPTOR_CONFIG_INVALID` when the node ID cannot be the name of a directory. */
   constructor(options: WorkceptorOptions) {
-    const { nodeId, dataDir, logger = silentLogger } = options;
+    const { nodeId, dataDir, remote, logger = silentLogger } = options;
     if (!/^[^/\0]+$/.test(nodeId) || nodeId === '.' || nodeId === '..') {
       throw new ReceptorError(
         'RECEPTOR_CONFIG_INVALID',
@@ -69,6 +76,8 @@ export class Workceptor {
     }
     this.directory = resolve(dataDir, nodeId);
     this.#log = logger;
+    this.#remote = remote && { access: remote, type: remoteWorkType(remote) };
+    if (this.#remote) this.#types.set(REMOTE, this.#remote.type);
     this.#housekeeping = new Housekeeping({
       directory: this.directory,
       typeOf: (name) => this.#types.get(name),
@@ -83,7 +92,7 @@ export class Workceptor {
    * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` when the name is taken or reserved.
    */
   registerWorkType(type: WorkType): void {
-    if (type.name === 'remote' || this.#types.has(type.name)) {
+    if (type.name === REMOTE || this.#types.has(type.name)) {
       throw new ReceptorError('RECEPTOR_CONFIG_INVALID', `work type ${type.name} already registered`);
     }
     this.#types.set(type.name, type);
@@ -93,7 +102,9 @@ export class Workceptor {
 
   /** The work types, in order of registration. */
   workTypes(): WorkCommand[] {
-    return [...this.#types.values()].map((type) => ({ WorkType: type.name, Secure: type.verifiesSignature }));
+    return [...this.#types.values()]
+      .filter(({ name }) => name !== REMOTE)
+      .map((type) => ({ WorkType: type.name, Secure: type.verifiesSignature }));
   }
 
   /** @throws ReceptorError `RECEPTOR_UNKNOWN_WORK_TYPE` */
@@ -137,7 +148,24 @@ export class Workceptor {
   async allocate(request: SubmitRequest): Promise<Submission> {
     this.#assertOpen();
     const type = this.workType(request.workType);
-    const extraData = await type.prepare(request.parameters, request.origin);
+    return this.#allocate(type, await type.prepare(request.parameters, request.origin));
+  }
+
+  /**
+   * Allocates a unit that another node will do; otherwise as {@link allocate}.
+   * @throws ReceptorError `RECEPTOR_BAD_COMMAND` when there are no TLS settings of that name, or secrets would go without TLS
+   */
+  async allocateRemote(request: RemoteRequest): Promise<Submission> {
+    this.#assertOpen();
+    if (!this.#remote)
+      throw new ReceptorError('RECEPTOR_WORK_START_FAILED', 'this node does not reach any other');
+    if (request.tlsClient) this.#remote.access.checkTlsClient(request.tlsClient);
+    if (!request.tlsClient && Object.keys(request.parameters).some(isSecret))
+      throw new ReceptorError('RECEPTOR_BAD_COMMAND', 'cannot send secrets over a non-TLS connection');
+    return this.#allocate(this.#remote.type, newExtraData(request));
+  }
+
+  async #allocate(type: WorkType, extraData: unknown): Promise<Submission> {
     const status: UnitStatus = {
       State: WorkState.Pending,
       Detail: WAITING_FOR_INPUT,
@@ -170,29 +198,32 @@ export class Workceptor {
     return reports;
   }
 
-  /** The work type of a unit; undefined when the node does not offer it. @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT` */
-  async workTypeOf(id: string): Promise<WorkType | undefined> {
-    return (await this.#find(id)).type;
+  /** Whether commands about a unit must be signed. @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT` */
+  async verifiesSignature(id: string): Promise<boolean> {
+    return (await this.#find(id)).verifiesSignature;
   }
 
   /**
    * Cancels a unit; resolves when it has ended. A unit that waits for its payload will not be started. Nothing
    * happens to a complete one.
+   * @returns `pending` when another node has to be told of it, and cannot be reached yet
    * @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT`, or why the work could not be ended.
    */
-  async cancel(id: string): Promise<void> {
-    await (await this.#find(id)).cancel();
+  async cancel(id: string): Promise<Outcome> {
+    return (await this.#find(id)).cancel();
   }
 
   /**
    * Cancels a unit and removes its directory.
    * @param options.force forget the unit whatever goes wrong on the way.
+   * @returns `pending` when the unit is gone here, and another node that has it will be told later
    * @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT`; without `force`, why the unit could not be ended or removed.
    */
-  async release(id: string, options: { force?: boolean } = {}): Promise<void> {
+  async release(id: string, options: { force?: boolean } = {}): Promise<Outcome> {
     const assignment = await this.#find(id);
-    await assignment.release(options.force ?? false, () => this.#remove(assignment.unit));
+    const outcome = await assignment.release(options.force ?? false, () => this.#remove(assignment.unit));
     if (this.#units.get(id) === assignment) this.#units.delete(id);
+    return outcome;
   }
 
   /**
@@ -202,6 +233,15 @@ export class Workceptor {
    */
   async results(id: string, startPosition = 0, signal?: AbortSignal): Promise<UnitResults> {
     return new UnitResults((await this.#find(id)).unit, startPosition, signal);
+  }
+
+  /**
+   * Everything that happens to a unit, as it happens; see {@link followUnit}.
+   * @param startPosition bytes of output to leave out
+   * @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT`
+   */
+  async follow(id: string, startPosition: number, signal?: AbortSignal): Promise<AsyncIterable<UnitEvent>> {
+    return followUnit((await this.#find(id)).unit, startPosition, signal);
   }
 
   #assertOpen(): void {

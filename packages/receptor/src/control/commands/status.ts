@@ -1,5 +1,6 @@
 import { cpus, totalmem } from 'node:os';
 import { encodeStatusReply, type StatusCommand, type StatusReply } from '@receptor/protocol';
+import { ABILITIES } from '@receptor/workceptor';
 import { localTimestamp } from '../local-timestamp.js';
 import type { NodeSnapshot, NodeView } from '../node-view.js';
 
@@ -22,7 +23,11 @@ export class StatusReplies {
     const { snapshot } = this.#node;
     if (command.requestedFields !== undefined) {
       const wanted = new Set(command.requestedFields);
-      const reply = Object.entries(statusOf(snapshot, localTimestamp(new Date())));
+      const reply = Object.entries({
+        ...statusOf(snapshot, localTimestamp(new Date())),
+        // Only for those who ask: a Go node has no such member.
+        Abilities: ABILITIES,
+      });
       return encodeStatusReply(Object.fromEntries(reply.filter(([name]) => wanted.has(name))));
     }
     // What other nodes say may contain anything, and changes all the time.

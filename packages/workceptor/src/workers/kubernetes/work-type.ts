@@ -73,7 +73,7 @@ class LazyWorker implements Worker {
   start = async (): Promise<void> => (await this.#load()).start();
   resume = async (): Promise<void> => (await this.#load()).resume();
   cancel = async (): Promise<void> => (await this.#load()).cancel();
-  release = async (): Promise<void> => (await this.#load()).release();
+  release = async (): Promise<void> => (await this.#load()).release(false);
   /** Nothing was loaded, nothing is held. */
   detach = async (): Promise<void> => (await this.#worker)?.detach();
 

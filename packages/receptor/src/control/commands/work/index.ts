@@ -1,6 +1,7 @@
 import type { WorkCommand } from '@receptor/protocol';
 import type { Workceptor } from '@receptor/workceptor';
 import type { CommandContext } from '../../command.js';
+import { runFollow } from './follow.js';
 import { runResults } from './results.js';
 import { runSubmit } from './submit.js';
 import { listReply, runEnd, unitStatusReply } from './units.js';
@@ -25,5 +26,7 @@ export function runWork(
       return runEnd(workceptor, command, context);
     case 'results':
       return runResults(workceptor, command, context);
+    case 'follow':
+      return runFollow(workceptor, command, context);
   }
 }

@@ -9,8 +9,7 @@ export async function runResults(
   { unitId, startPos, signature }: WorkResultsCommand,
   context: CommandContext,
 ): Promise<undefined> {
-  const type = await workceptor.workTypeOf(unitId);
-  checkSignature(type?.verifiesSignature ?? false, signature, context.origin);
+  checkSignature(await workceptor.verifiesSignature(unitId), signature, context.origin);
   const results = await workceptor.results(unitId, startPos, context.signal);
   context.discardInput();
   await context.write(streamingLine(unitId));

@@ -1,14 +1,13 @@
 import {
   encodeReply,
-  parseDuration,
+  parseDurationMs,
   ReceptorError,
   unitCreatedLine,
   type WorkSubmitCommand,
 } from '@receptor/protocol';
-import type { Workceptor } from '@receptor/workceptor';
+import type { Origin, Submission, Workceptor } from '@receptor/workceptor';
 import type { CommandContext } from '../../command.js';
 import { isOwnNode } from '../../node-view.js';
-import { NO_ROUTE } from '../routes.js';
 import { checkSignature } from './signature.js';
 
 /**
@@ -21,14 +20,9 @@ export async function runSubmit(
   command: WorkSubmitCommand,
   context: CommandContext,
 ): Promise<string> {
-  const { node, workType, parameters, signature } = command;
-  const verifies = workceptor.workTypes().some((type) => type.WorkType === workType && type.Secure);
-  checkSignature(verifies, signature, context.origin);
-  if (!isOwnNode(node, nodeId)) throw remoteRefusal(command);
-  if (command.ttl !== undefined)
-    throw new ReceptorError('RECEPTOR_BAD_COMMAND', 'ttl option is intended for remote work only');
-
-  const submission = await workceptor.allocate({ workType, parameters, origin: context.origin });
+  const submission = isOwnNode(command.node, nodeId)
+    ? await allocate(workceptor, command, context.origin)
+    : await allocateRemote(workceptor, command, context.origin);
   try {
     await context.write(unitCreatedLine(submission.id));
   } catch (error) {
@@ -36,16 +30,35 @@ export async function runSubmit(
     throw error;
   }
   await submission.receive(context.payload());
-  await submission.start();
-  return encodeReply({ result: 'Job Started', unitid: submission.id });
+  const result = (await submission.start()) === 'pending' ? 'Job Submitted' : 'Job Started';
+  return encodeReply({ result, unitid: submission.id });
 }
 
-/** Why work for another node is refused: first what is wrong with the command itself, then that there is no way. */
-function remoteRefusal({ node, tlsClient, ttl, parameters }: WorkSubmitCommand): ReceptorError {
-  if (tlsClient !== undefined)
-    return new ReceptorError('RECEPTOR_BAD_COMMAND', `unknown TLS config ${tlsClient}`);
-  if (Object.keys(parameters).some((name) => name.toLowerCase().startsWith('secret_')))
-    return new ReceptorError('RECEPTOR_BAD_COMMAND', 'cannot send secrets over a non-TLS connection');
-  if (ttl !== undefined) parseDuration(ttl);
-  return new ReceptorError('RECEPTOR_WORK_START_FAILED', `cannot submit work to ${node}: ${NO_ROUTE}`);
+async function allocate(
+  workceptor: Workceptor,
+  { workType, parameters, signature, ttl }: WorkSubmitCommand,
+  origin: Origin,
+): Promise<Submission> {
+  const verifies = workceptor.workTypes().some((type) => type.WorkType === workType && type.Secure);
+  checkSignature(verifies, signature, origin);
+  if (ttl !== undefined)
+    throw new ReceptorError('RECEPTOR_BAD_COMMAND', 'ttl option is intended for remote work only');
+  return workceptor.allocate({ workType, parameters, origin });
+}
+
+async function allocateRemote(
+  workceptor: Workceptor,
+  { node, workType, parameters, signature, ttl, tlsClient, signWork = false }: WorkSubmitCommand,
+  origin: Origin,
+): Promise<Submission> {
+  // This node signs for nobody in the mesh who could not sign it himself.
+  checkSignature(signWork && origin === 'mesh', signature, origin);
+  return workceptor.allocateRemote({
+    node,
+    workType,
+    parameters,
+    signWork,
+    ...(tlsClient !== undefined && { tlsClient }),
+    ...(ttl !== undefined && { ttlMs: parseDurationMs(ttl) }),
+  });
 }

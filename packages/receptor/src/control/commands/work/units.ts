@@ -31,12 +31,12 @@ export async function runEnd(
   { subcommand, unitId, signature }: WorkEndCommand,
   context: CommandContext,
 ): Promise<string> {
-  const type = await workceptor.workTypeOf(unitId);
-  checkSignature(type?.verifiesSignature ?? false, signature, context.origin);
+  checkSignature(await workceptor.verifiesSignature(unitId), signature, context.origin);
   if (subcommand === 'cancel') {
-    await workceptor.cancel(unitId);
-    return encodeReply({ cancelled: unitId });
+    const pending = (await workceptor.cancel(unitId)) === 'pending';
+    return encodeReply(pending ? { 'cancel pending': unitId } : { cancelled: unitId });
   }
-  await workceptor.release(unitId, { force: subcommand === 'force-release' });
-  return encodeReply({ released: unitId });
+  const force = subcommand === 'force-release';
+  const pending = (await workceptor.release(unitId, { force })) === 'pending';
+  return encodeReply(pending ? { 'release pending': unitId } : { released: unitId });
 }

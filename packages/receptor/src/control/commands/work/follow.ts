@@ -1,0 +1,40 @@
+import { encodeFrame, followingLine, type WorkFollowCommand } from '@receptor/protocol';
+import type { UnitEvent, Workceptor } from '@receptor/workceptor';
+import type { CommandContext } from '../../command.js';
+import { checkSignature } from './signature.js';
+
+/** The other side takes a silence that is longer than a few of these for the end of the connection. */
+const SIGN_OF_LIFE_MS = 4_000;
+
+/** Runs `work follow` (reference: remote work): everything that happens to a unit, as it happens. */
+export async function runFollow(
+  workceptor: Workceptor,
+  { unitId, startPos, signature }: WorkFollowCommand,
+  context: CommandContext,
+): Promise<undefined> {
+  checkSignature(await workceptor.verifiesSignature(unitId), signature, context.origin);
+  const events = await workceptor.follow(unitId, startPos, context.signal);
+  context.discardInput();
+  await context.write(followingLine(unitId));
+  const alive = setInterval(() => {
+    if (!context.output.writableNeedDrain) void context.write('\n').catch(() => undefined);
+  }, SIGN_OF_LIFE_MS);
+  try {
+    for await (const event of events) await write(event, context);
+  } catch (error) {
+    context.breakOff(error);
+  } finally {
+    clearInterval(alive);
+  }
+}
+
+async function write(event: UnitEvent, context: CommandContext): Promise<void> {
+  if ('status' in event) {
+    await context.write(encodeFrame(event));
+    return;
+  }
+  // One after the other, at once: nothing may come between them.
+  const header = context.write(encodeFrame({ output: event.output.length }));
+  header.catch(() => undefined);
+  await context.write(event.output);
+}

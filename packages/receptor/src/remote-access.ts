@@ -1,0 +1,51 @@
+import type { Duplex } from 'node:stream';
+import { ReceptorError } from '@receptor/protocol';
+import type { RemoteAccess } from '@receptor/workceptor';
+import type { NodeView } from './control/node-view.js';
+import type { MeshNode } from './mesh-node.js';
+import type { TlsProfiles } from './tls-profiles.js';
+
+/** The service by which nodes give work to each other (reference: work, 5.1). */
+const CONTROL = 'control';
+
+/** The way to other nodes for units of work; {@link connect} gives it the node. */
+export class NodeAccess implements RemoteAccess {
+  readonly #tls: TlsProfiles;
+  readonly #listeners = new Map<string, Set<() => void>>();
+  #node: Pick<NodeView, 'dial'> | undefined;
+
+  constructor(tls: TlsProfiles) {
+    this.#tls = tls;
+  }
+
+  /** Says which node it is; the node's units are taken up after that. */
+  connect(node: Pick<NodeView, 'dial'>, netceptor?: MeshNode['netceptor']): void {
+    this.#node = node;
+    netceptor?.on('nodeAppeared', (id) => {
+      for (const listener of [...(this.#listeners.get(id) ?? [])]) listener();
+    });
+  }
+
+  async dial(node: string, tlsClient: string, signal: AbortSignal): Promise<Duplex> {
+    if (!this.#node) throw new ReceptorError('RECEPTOR_CONNECT_FAILED', 'the node is not running yet');
+    return this.#node.dial(node, CONTROL, tlsClient || undefined, signal);
+  }
+
+  checkTlsClient(name: string): void {
+    if (!this.#tls.clients.has(name))
+      throw new ReceptorError('RECEPTOR_BAD_COMMAND', `unknown TLS config ${name}`);
+  }
+
+  sign(_node: string): Promise<string> {
+    return Promise.reject(new ReceptorError('RECEPTOR_SIGNATURE', 'cannot sign work: signing key is empty'));
+  }
+
+  onAppeared(node: string, listener: () => void): () => void {
+    const listeners = this.#listeners.get(node) ?? new Set();
+    this.#listeners.set(node, listeners.add(listener));
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#listeners.get(node) === listeners) this.#listeners.delete(node);
+    };
+  }
+}

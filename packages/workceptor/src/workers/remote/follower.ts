@@ -1,0 +1,110 @@
+import { type FollowedStatus, ReceptorError } from '@receptor/protocol';
+import { errorText } from '../../error-text.js';
+import type { RemoteAccess } from './access.js';
+import { endRemoteUnit, signatureFor } from './end.js';
+import { followByPush } from './follow.js';
+import { Output } from './output.js';
+import { followByPolling } from './poll.js';
+import type { RemoteRecord } from './record.js';
+import type { Retry } from './retry.js';
+import { isLoss, RemoteSession } from './session.js';
+import { Failure } from './start.js';
+
+/** Brings the status and the output of a unit that another node runs, over one connection after the other. */
+export class Follower {
+  readonly #record: RemoteRecord;
+  readonly #access: RemoteAccess;
+  readonly #retry: Retry;
+  readonly #stop: AbortSignal;
+  readonly #output: Output;
+  /** Whether the other node knows that the unit is cancelled. */
+  #cancelled = false;
+  #again: AbortController | undefined;
+  #told = '';
+
+  /** @param stop ends the following */
+  constructor(record: RemoteRecord, access: RemoteAccess, retry: Retry, stop: AbortSignal) {
+    this.#record = record;
+    this.#access = access;
+    this.#retry = retry;
+    this.#stop = stop;
+    this.#output = new Output(record.unit.stdoutPath, () => record.unit.outputChanged());
+  }
+
+  /**
+   * Follows the unit until its last status, with which all of its output is there.
+   * @throws Failure when the other node does not have the unit any more; the reason of the stop
+   */
+  async untilComplete(): Promise<void> {
+    try {
+      while (!(await this.#once())) await this.#retry.wait(this.#stop);
+    } finally {
+      await this.#output.close();
+    }
+  }
+
+  /** The other node knows that the unit is cancelled. */
+  cancelled(): void {
+    this.#cancelled = true;
+  }
+
+  /** Makes a new connection, because there is something to tell, or the one that is there may be dead. */
+  lookAgain(): void {
+    this.#again?.abort(new ReceptorError('RECEPTOR_CONNECTION_LOST', 'another connection is made'));
+  }
+
+  /** Follows the unit over one connection. @returns whether it is complete */
+  async #once(): Promise<boolean> {
+    const { extra, unit } = this.#record;
+    const again = new AbortController();
+    this.#again = again;
+    const stopListening = this.#access.onAppeared(extra.RemoteNode, () => this.lookAgain());
+    const signal = AbortSignal.any([this.#stop, again.signal]);
+    let session: RemoteSession | undefined;
+    try {
+      session = await RemoteSession.open(this.#access, extra, signal);
+      if (extra.LocalCancelled && !this.#cancelled) {
+        await endRemoteUnit(this.#access, { ...extra }, 'cancel', signal);
+        this.#cancelled = true;
+      }
+      const { State, Detail } = await this.#follow(session, signal);
+      await unit.update({ state: State, detail: Detail });
+      return true;
+    } catch (error) {
+      this.#stop.throwIfAborted();
+      if (error instanceof ReceptorError && error.code === 'RECEPTOR_UNKNOWN_UNIT')
+        throw new Failure('Remote work unit is gone');
+      this.#tell(error);
+      return false;
+    } finally {
+      stopListening();
+      session?.close();
+    }
+  }
+
+  async #follow(session: RemoteSession, signal: AbortSignal): Promise<FollowedStatus> {
+    const { extra, unit } = this.#record;
+    const unitId = extra.RemoteUnitID;
+    const onStatus = ({ State, Detail }: FollowedStatus) => {
+      this.#retry.reset();
+      this.#told = '';
+      const { status } = unit;
+      if (status.State === State && status.Detail === Detail) return;
+      void unit.update({ state: State, detail: Detail }).catch(() => undefined);
+    };
+    const sign = () => signatureFor(this.#access, extra);
+    if ((await session.abilities()).has('follow'))
+      return followByPush(session, { unitId, ...(await sign()) }, this.#output, onStatus);
+    const open = (ending: AbortSignal) => RemoteSession.open(this.#access, extra, ending);
+    return followByPolling(session, { unitId, output: this.#output, open, sign, onStatus }, signal);
+  }
+
+  #tell(error: unknown): void {
+    const text = errorText(error);
+    if (text === this.#told) return;
+    this.#told = text;
+    const { extra, unit } = this.#record;
+    if (isLoss(error)) unit.log.info(`Connection to ${extra.RemoteNode} failed with error: ${text}`);
+    else unit.log.error(`Cannot follow unit ${extra.RemoteUnitID} on ${extra.RemoteNode}: ${text}`);
+  }
+}
