@@ -200,7 +200,8 @@ export class TlsClientProfile {
     const [leaf] = chain;
     if (leaf && !isPinned(leaf.raw, this.#pins)) return { text: PIN_MISMATCH, alert: 'bad_certificate' };
     const problem = findChainProblem(chain, this.#cas, Usage.server, now);
-    if (problem || !leaf) return problem;
+    // A Go node that calls tells every refusal with this alert; clients know the number of it.
+    if (problem || !leaf) return problem && { ...problem, alert: 'bad_certificate' };
     return refuseName(leaf, node);
   }
 }
