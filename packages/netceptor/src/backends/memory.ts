@@ -99,6 +99,8 @@ class MemorySession implements Session {
   readonly #clock: Clock;
   #handlers: SessionHandlers | undefined;
   #early: Buffer[] = [];
+  /** What was sent last and arrives at one time. */
+  #train: { readonly due: number; readonly messages: Buffer[] } | undefined;
   #over = false;
   #closing = false;
 
@@ -120,13 +122,25 @@ class MemorySession implements Session {
     if (lost) return;
     // The receiver may change what it forwards.
     const copy = message[0] === 0 ? Buffer.from(message) : message;
-    this.#clock.schedule(delay, () => this.other?.deliver(copy));
+    const due = this.#clock.now() + delay;
+    if (this.#train?.due === due) {
+      this.#train.messages.push(copy);
+      return;
+    }
+    const train = { due, messages: [copy] };
+    this.#train = train;
+    this.#clock.schedule(delay, () => {
+      if (this.#train === train) this.#train = undefined;
+      this.other?.deliver(train.messages);
+    });
   }
 
-  deliver(message: Buffer): void {
-    if (this.#over) return;
-    if (this.#handlers) this.#handlers.message(message);
-    else this.#early.push(message);
+  deliver(messages: readonly Buffer[]): void {
+    for (const message of messages) {
+      if (this.#over) return;
+      if (this.#handlers) this.#handlers.message(message);
+      else this.#early.push(message);
+    }
   }
 
   close(): void {

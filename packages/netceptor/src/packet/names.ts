@@ -3,8 +3,9 @@ import { nameHash } from '../wire/name-hash.js';
 /** A node whose name is known, with the way to it. */
 export interface NamedNode<Way> {
   readonly name: string;
-  /** The hash of the name, as messages carry it. */
-  readonly hash: Buffer;
+  /** The halves of the hash of the name, as whole numbers of 32 bits. */
+  readonly high: number;
+  readonly low: number;
   /** Where messages for it go; undefined when there is no way. */
   way: Way | undefined;
 }
@@ -26,10 +27,9 @@ export class Names<Way> {
     const known = this.#byName.get(name);
     if (known) return known;
     const slot = newSlot<Way>(name);
-    const low = slot.hash.readUInt32BE(4);
-    if (!this.find(slot.hash, 0)) {
-      slot.next = this.#slots.get(low);
-      this.#slots.set(low, slot);
+    if (!this.#find(slot.high, slot.low)) {
+      slot.next = this.#slots.get(slot.low);
+      this.#slots.set(slot.low, slot);
     }
     this.#byName.set(name, slot);
     return slot;
@@ -46,8 +46,12 @@ export class Names<Way> {
 
   /** The node whose hash stands at `offset`. */
   find(message: Buffer, offset: number): NamedNode<Way> | undefined {
-    let slot = this.#slots.get(message.readUInt32BE(offset + 4));
-    while (slot && slot.hash.readUInt32BE(0) !== message.readUInt32BE(offset)) slot = slot.next;
+    return this.#find(message.readInt32BE(offset), message.readInt32BE(offset + 4));
+  }
+
+  #find(high: number, low: number): Slot<Way> | undefined {
+    let slot = this.#slots.get(low);
+    while (slot && slot.high !== high) slot = slot.next;
     return slot;
   }
 
@@ -55,11 +59,10 @@ export class Names<Way> {
     const slot = this.#byName.get(name);
     if (!slot) return;
     this.#byName.delete(name);
-    const low = slot.hash.readUInt32BE(4);
-    const first = this.#slots.get(low);
+    const first = this.#slots.get(slot.low);
     if (first === slot) {
-      if (slot.next) this.#slots.set(low, slot.next);
-      else this.#slots.delete(low);
+      if (slot.next) this.#slots.set(slot.low, slot.next);
+      else this.#slots.delete(slot.low);
       return;
     }
     for (let before = first; before; before = before.next) if (before.next === slot) before.next = slot.next;
@@ -70,8 +73,15 @@ export class Names<Way> {
   }
 }
 
+/** Writes the hash of a node's name where it stands in a message. */
+export function writeHash(message: Buffer, offset: number, { high, low }: NamedNode<unknown>): void {
+  message.writeInt32BE(high, offset);
+  message.writeInt32BE(low, offset + 4);
+}
+
 function newSlot<Way>(name: string): Slot<Way> {
-  const hash = Buffer.alloc(8);
-  hash.writeBigUInt64BE(nameHash(name));
-  return { name, hash, way: undefined, next: undefined };
+  const hash = nameHash(name);
+  const high = Number(BigInt.asIntN(32, hash >> 32n));
+  const low = Number(BigInt.asIntN(32, hash));
+  return { name, high, low, way: undefined, next: undefined };
 }

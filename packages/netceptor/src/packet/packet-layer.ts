@@ -11,7 +11,7 @@ import {
   writeServiceName,
 } from '../wire/data.js';
 import { decodeUnreachable, encodeUnreachable, Problem, type Unreachable } from '../wire/unreachable.js';
-import { type NamedNode, Names } from './names.js';
+import { type NamedNode, Names, writeHash } from './names.js';
 import { PacketConnection } from './packet-connection.js';
 
 /** The links a message may go over at most (reference: mesh, 3.4). */
@@ -113,8 +113,8 @@ export class PacketLayer {
     const target = node.toLowerCase() === 'localhost' ? this.#self : this.names.resolve(node);
     message.writeUInt32BE(0);
     message[DataOffset.hops] = hops;
-    message.set(this.#self.hash, DataOffset.fromNode);
-    message.set(target.hash, DataOffset.toNode);
+    writeHash(message, DataOffset.fromNode, this.#self);
+    writeHash(message, DataOffset.toNode, target);
     writeServiceName(message, DataOffset.fromService, fromService);
     writeServiceName(message, DataOffset.toService, toService);
     if (!this.#passes(message, this.#self, target)) return true;

@@ -56,8 +56,11 @@ export class Router {
   readonly #limits: RouterLimits;
   readonly #graph: Graph;
   readonly #known = new Map<string, KnownNode>();
-  /** The sequence numbers would do, but for updates about duplicates, which go by their ID alone. */
-  readonly #seen = new Recent(20_000, 600_000);
+  /**
+   * Updates to be ignored although their sequence numbers say nothing against it: those about duplicates that were heard,
+   * and the last one of the duplicate, whose copies may still be on their way.
+   */
+  readonly #settled = new Recent(20_000, 600_000);
   #sequence = 0n;
 
   constructor({ nodeId, epoch, limits }: RouterOptions) {
@@ -97,7 +100,7 @@ export class Router {
   /** Whether a node's update with that ID was accepted already, so that nothing of it is new. */
   isRepeated(nodeId: string, updateId: string): boolean {
     // Nearly always it is a copy of the last one.
-    return this.#known.get(nodeId)?.update?.updateId === updateId || this.#seen.has(updateId);
+    return this.#known.get(nodeId)?.update?.updateId === updateId || this.#settled.has(updateId);
   }
 
   /** Judges an update that came in. */
@@ -106,12 +109,13 @@ export class Router {
     if (update.nodeId === this.#nodeId) return this.#receiveOwn(update);
     const known = this.#known.get(update.nodeId);
     const outdated = known !== undefined && !isLater(update, known);
-    // Nearly all updates come more than once; what is old needs no entry among those seen.
     if (outdated && update.suspectedDuplicate === 0n)
       return known.update && update.epoch < known.epoch ? { ...NOTHING, outdated: known.update } : NOTHING;
-    if (this.#seen.add(update.updateId, now)) return NOTHING;
+    if (this.isRepeated(update.nodeId, update.updateId)) return NOTHING;
     if (update.suspectedDuplicate !== 0n) {
+      this.#settled.add(update.updateId, now);
       if (known?.epoch === update.suspectedDuplicate) {
+        if (known.update) this.#settled.add(known.update.updateId, now);
         known.epoch = update.epoch;
         known.sequence = update.sequence;
         known.update = undefined;

@@ -80,8 +80,24 @@ function updateRemainder(state: State, rest: Buffer): void {
   update(state, lanesOf(block));
 }
 
+/** What was hashed already: a node of the mesh is known under a few names only, and a process may have many nodes. */
+const known = new Map<string, bigint>();
+const MAX_KNOWN = 10_000;
+const MAX_KNOWN_LENGTH = 256;
+
 /** The hash of a node ID. */
 export function nameHash(name: string): bigint {
+  const before = known.get(name);
+  if (before !== undefined) return before;
+  const hash = computeHash(name);
+  if (name.length <= MAX_KNOWN_LENGTH) {
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.set(name, hash);
+  }
+  return hash;
+}
+
+function computeHash(name: string): bigint {
   const bytes = Buffer.from(name);
   const mul0 = BigUint64Array.from(INIT0);
   const mul1 = BigUint64Array.from(INIT1);
