@@ -6,7 +6,12 @@ import { decodeData, encodeData } from '../src/wire/data.js';
 import { encodeFrame, FrameDecoder } from '../src/wire/frame.js';
 import { MAX_MESSAGE, REJECT_MESSAGE } from '../src/wire/message.js';
 import { nameHash } from '../src/wire/name-hash.js';
-import { decodeRoutingUpdate, encodeRoutingUpdate, type RoutingUpdate } from '../src/wire/routing-update.js';
+import {
+  decodeRoutingUpdate,
+  encodeRoutingUpdate,
+  peekRoutingUpdate,
+  type RoutingUpdate,
+} from '../src/wire/routing-update.js';
 import { formatTimestamp, NO_TIME, parseTimestamp } from '../src/wire/timestamp.js';
 import { decodeUnreachable, encodeUnreachable } from '../src/wire/unreachable.js';
 import { type Captured, capturedMessages, readVectors } from './vectors.js';
@@ -179,6 +184,45 @@ describe('a routing update', () => {
         expect(decodeRoutingUpdate(odd)).toEqual(decodeRoutingUpdate(canonical));
       }),
     );
+  });
+});
+
+describe('the head of a routing update', () => {
+  it('is read of every captured one', () => {
+    for (const entry of ofType('route')) {
+      const { nodeId, updateId } = decodeRoutingUpdate(bytes(entry));
+      expect(peekRoutingUpdate(bytes(entry))).toEqual({ nodeId, updateId });
+    }
+  });
+
+  it('is either what decoding finds or not read at all', () => {
+    const text = fc.string({ unit: 'binary' });
+    const written = fc.record({ nodeId: fc.oneof(nodeId, text), updateId: fc.oneof(fc.string(), text) });
+    fc.assert(
+      fc.property(written, ({ nodeId, updateId }) => {
+        const message = encodeRoutingUpdate({
+          nodeId,
+          updateId,
+          epoch: 1n,
+          sequence: 1n,
+          connections: new Map(),
+          forwardingNode: 'f',
+          suspectedDuplicate: 0n,
+        });
+        const head = peekRoutingUpdate(message);
+        if (head) expect(head).toEqual({ nodeId, updateId });
+        expect(head !== undefined).toBe(
+          /^[ -~]*$/.test(nodeId + updateId) && !/["\\<>&]/.test(nodeId + updateId),
+        );
+      }),
+    );
+  });
+
+  it('does not go beyond the end of a message', () => {
+    const message = encodeRoutingUpdate(decodeRoutingUpdate(bytes(ofType('route')[0] as Captured)));
+    const whole = message.indexOf('","UpdateEpoch"') + 1;
+    for (let length = 0; length < message.length; length++)
+      expect(peekRoutingUpdate(message.subarray(0, length)) !== undefined).toBe(length >= whole);
   });
 });
 

@@ -35,9 +35,10 @@ export function decodeRoutingUpdate(message: Buffer): RoutingUpdate {
   return decodeCanonical(text) ?? decodeAny(text);
 }
 
-const HEAD = /^.\{"NodeID":"([^"\\]*)","UpdateID":"([0-9A-Za-z]+)"/s;
-/** Bytes in which the head of nearly every update fits. */
-const HEAD_LENGTH = 96;
+const HEAD = Buffer.from(`${PREFIX}{"NodeID":"`);
+const NEXT = Buffer.from('","UpdateID":"');
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 /**
  * What an update begins with, read without reading the rest: most updates come over several links, and all but the first
@@ -46,10 +47,30 @@ const HEAD_LENGTH = 96;
 export function peekRoutingUpdate(
   message: Buffer,
 ): { readonly nodeId: string; readonly updateId: string } | undefined {
-  const match = HEAD.exec(message.toString('latin1', 0, HEAD_LENGTH));
-  return match?.[1] === undefined || match[2] === undefined
-    ? undefined
-    : { nodeId: match[1], updateId: match[2] };
+  if (!startsWith(message, HEAD, 0)) return undefined;
+  const nodeEnd = endOfPlain(message, HEAD.length);
+  const idStart = nodeEnd + NEXT.length;
+  if (!startsWith(message, NEXT, nodeEnd)) return undefined;
+  const idEnd = endOfPlain(message, idStart);
+  return message[idEnd] === QUOTE
+    ? {
+        nodeId: message.toString('latin1', HEAD.length, nodeEnd),
+        updateId: message.toString('latin1', idStart, idEnd),
+      }
+    : undefined;
+}
+
+function startsWith(message: Buffer, bytes: Buffer, start: number): boolean {
+  for (let i = 0; i < bytes.length; i++) if (message[start + i] !== bytes[i]) return false;
+  return true;
+}
+
+/** Where a text ends that is written as it is, without escapes and in ASCII. */
+function endOfPlain(message: Buffer, start: number): number {
+  let end = start;
+  for (let byte = message[end]; byte !== undefined; byte = message[++end])
+    if (byte === QUOTE || byte === BACKSLASH || byte < 0x20 || byte >= 0x80) break;
+  return end;
 }
 
 /** The form that nodes write themselves: by far the most frequent message of an idle mesh, so it has a shorter way. */
