@@ -105,7 +105,6 @@ describe.skipIf(!kubeconfig)('trouble with a real cluster', () => {
   }
 
   const ended = (id: string) => until(id, ({ State }) => isComplete(State));
-  const running = (id: string) => until(id, ({ State }) => State === WorkState.Running);
   const podName = (unit: UnitReport) => String((unit.ExtraData as { PodName: string }).PodName);
 
   /** The unit fails, and its detail says why. */
@@ -119,14 +118,14 @@ describe.skipIf(!kubeconfig)('trouble with a real cluster', () => {
     fails(
       { worker: { image: 'example.invalid/nothing:1' } },
       /^Error creating pod: timed out waiting for the condition, (ErrImagePull|ImagePullBackOff): .*example\.invalid\/nothing:1/,
-      { pod_pending_timeout: '8s' },
+      { pod_pending_timeout: '20s' },
     ));
 
   test('no node for the pod', () =>
     fails(
       { spec: { nodeSelector: { nowhere: 'to-be-found' } } },
       /^Error creating pod: timed out .*Unschedulable: .*node\(s\) didn't match Pod's node affinity\/selector/,
-      { pod_pending_timeout: '3s' },
+      { pod_pending_timeout: '10s' },
     ));
 
   test('a quota that is used up', () =>
@@ -179,7 +178,7 @@ describe.skipIf(!kubeconfig)('trouble with a real cluster', () => {
 
   test('a pod that is deleted while it runs', async () => {
     const id = await submit({ command: 'echo begun; exec sleep 300' });
-    const unit = await running(id);
+    const unit = await until(id, ({ State, StdoutSize }) => State === WorkState.Running && StdoutSize === 6);
     await kubectl(['delete', 'pod', podName(unit), '--grace-period=0', '--force', '--wait=false']);
     const end = await ended(id);
     expect(end).toMatchObject({ State: WorkState.Failed, StdoutSize: 6 });

@@ -211,16 +211,18 @@ export const pod = (name: string, command: string[] | string, more: Record<strin
   };
 };
 
-/** Follows a pod by watch until it satisfies a condition. */
+/** Follows a pod by watch until it satisfies a condition; from `since` on, or with what it is now. */
 export const podUntil = async (
   client: Client,
   pods: string,
   name: string,
   // biome-ignore lint/suspicious/noExplicitAny: tests look at JSON of any shape.
   condition: (object: any, type: string) => boolean,
+  since = '',
   // biome-ignore lint/suspicious/noExplicitAny: as above.
 ): Promise<any> => {
-  const query = `watch=true&fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}&timeoutSeconds=60`;
+  const selector = encodeURIComponent(`metadata.name=${name}`);
+  const query = `watch=true&fieldSelector=${selector}&timeoutSeconds=300&resourceVersion=${since}`;
   const response = await client.open('GET', `${pods}?${query}`);
   let rest = '';
   for await (const chunk of response as AsyncIterable<Buffer>) {

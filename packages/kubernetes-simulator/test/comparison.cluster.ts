@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Simulator, startSimulator } from '../src/index.js';
 import { Client, ended, over, pod, podUntil, running, state } from './client.js';
@@ -6,6 +7,8 @@ import { Client, ended, over, pod, podUntil, running, state } from './client.js'
 const real = process.env.KUBECONFIG;
 const NAMESPACE = `simulator-comparison-${process.pid}`;
 const PODS = `/api/v1/namespaces/${NAMESPACE}/pods`;
+/** For a pod that outlives its test: it is soon gone with the namespace. */
+const BRIEF = { grace: 1 };
 
 /** Runs the same checks against the simulator and, where one is given, against a real cluster. */
 describe.each([
@@ -25,8 +28,7 @@ describe.each([
     });
     expect(created.status).toBe(201);
     // A real cluster gives a new namespace its service account a little later.
-    while ((await client.send('POST', PODS, pod('ready', 'exit 0'))).status !== 201)
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    while ((await client.send('POST', PODS, pod('ready', 'exit 0'))).status !== 201) await sleep(100);
   });
   afterAll(async () => {
     await client.send('DELETE', `/api/v1/namespaces/${NAMESPACE}`);
@@ -135,22 +137,28 @@ describe.each([
     const attached = client.attach(`${path}&stdin=true&stdout=true&stderr=true`);
     await Promise.all([watcher.opened, attached.opened]);
     attached.write('hello\r\n');
-    attached.write('x');
-    await attached.until(({ stdout }) => stdout === 'hello\r\nx');
+    let echo = 'hello\r\n';
+    await attached.until(({ stdout }) => stdout === echo);
+    // A real API server accepts before the node has attached: the watcher is there once it has seen something.
+    do {
+      attached.write('x');
+      echo += 'x';
+      await attached.until(({ stdout }) => stdout === echo);
+      await sleep(20);
+    } while (watcher.stdout === '');
     attached.end();
     expect([await attached.closed, await watcher.closed]).toEqual([1000, 1000]);
     expect(attached.frames[0]).toEqual([1, 0]);
-    expect(attached.stdout).toBe('hello\r\nxEND\n');
+    expect(attached.stdout).toBe(`${echo}END\n`);
     expect(attached.stderr).toBe('err\n');
     expect(attached.status).toBe('{"metadata":{},"status":"Success"}');
-    // A real API server accepts before the node has attached, so the watcher may have begun a little later.
-    expect('hello\r\nxEND\n'.endsWith(watcher.stdout)).toBe(true);
-    expect(watcher.stdout).toContain('END\n');
+    expect(watcher.stdout).toContain('xEND\n');
+    expect(attached.stdout.endsWith(watcher.stdout)).toBe(true);
     expect(watcher.stderr).toBe('');
   });
 
   test('attach: with stdin alone it is over at the half-close', async () => {
-    await client.send('POST', PODS, pod('input', 'cat > /dev/null; sleep 2; echo done'));
+    await client.send('POST', PODS, pod('input', 'cat > /dev/null; exec sleep 60', BRIEF));
     await podUntil(client, PODS, 'input', running);
     const attached = client.attach(`${PODS}/input/attach?container=worker&stdin=true`);
     await attached.opened;
@@ -163,7 +171,7 @@ describe.each([
   });
 
   test('attach: it is over when the container has closed its outputs, though it goes on', async () => {
-    await client.send('POST', PODS, pod('closes', 'read x; exec >/dev/null 2>&1; sleep 3'));
+    await client.send('POST', PODS, pod('closes', 'read x; exec >/dev/null 2>&1; exec sleep 60', BRIEF));
     await podUntil(client, PODS, 'closes', running);
     const attached = client.attach(`${PODS}/closes/attach?container=worker&stdin=true&stdout=true`);
     await attached.opened;
@@ -207,18 +215,21 @@ describe.each([
   test('an image that is not there', async () => {
     await client.send('POST', PODS, pod('image', 'x', { image: 'nosuch.invalid/foo:1' }));
     await podUntil(client, PODS, 'image', (object) => state(object).waiting?.reason === 'ImagePullBackOff');
-    expect((await client.get(`${PODS}/image/log`)).body.message).toBe(
-      'container "worker" in pod "image" is waiting to start: trying and failing to pull image',
-    );
+    // It is in this state for some seconds, between two tries.
+    await expect
+      .poll(async () => (await client.get(`${PODS}/image/log`)).body.message, { timeout: 60_000 })
+      .toBe('container "worker" in pod "image" is waiting to start: trying and failing to pull image');
   });
 
   test('deletion: SIGTERM, then SIGKILL, then it is gone', async () => {
-    await client.send('POST', PODS, pod('delete', 'trap : TERM; while :; do sleep 0.1; done', { grace: 2 }));
-    await podUntil(client, PODS, 'delete', running);
-    const last = podUntil(client, PODS, 'delete', (_object, type) => type === 'DELETED');
+    const command = 'trap : TERM; echo set; while :; do sleep 0.1; done';
+    await client.send('POST', PODS, pod('delete', command, { grace: 2 }));
+    const { metadata } = await podUntil(client, PODS, 'delete', running);
+    await expect.poll(() => log('delete'), { timeout: 60_000 }).toBe('set\n');
     const { body } = await client.send('DELETE', `${PODS}/delete`);
     expect(body.metadata.deletionGracePeriodSeconds).toBe(2);
-    const object = await last;
+    const isGone = (_object: unknown, type: string) => type === 'DELETED';
+    const object = await podUntil(client, PODS, 'delete', isGone, metadata.resourceVersion);
     expect(object.metadata.deletionGracePeriodSeconds).toBe(0);
     expect(state(object).terminated).toMatchObject({ exitCode: 137, reason: 'Error' });
   });
