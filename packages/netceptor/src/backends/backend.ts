@@ -21,7 +21,7 @@ export interface Session {
   readonly backlog: number;
   /** Starts the delivery of messages; called once. */
   open(handlers: SessionHandlers): void;
-  /** Sends a message of 1 to {@link maxMessage} bytes. The buffer may be used again when it returns. */
+  /** Sends a message of 1 to {@link maxMessage} bytes. The buffer must not be changed afterwards: it may have to wait. */
   send(message: Buffer): void;
   /** Lets what was sent go out, for a second at most, and ends the session. `ended` is still called. */
   close(): void;

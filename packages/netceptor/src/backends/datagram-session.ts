@@ -37,7 +37,7 @@ export class DatagramSession implements Session {
     if (this.#over) return;
     const { length } = message;
     this.backlog += length;
-    this.#write(Buffer.from(message), () => {
+    this.#write(message, () => {
       this.backlog -= length;
       if (this.backlog === 0 && !this.#over) this.#handlers?.drained();
     });

@@ -4,8 +4,9 @@ import { FRAME_HEADER, FrameDecoder } from '../wire/frame.js';
 import { MAX_MESSAGE } from '../wire/message.js';
 import type { Session, SessionHandlers } from './backend.js';
 
-/** Messages of one turn of the event loop are written at once, in pieces of up to this size. */
-const BATCH = 64 * 1024;
+/** Messages of up to the one size are gathered in pieces of up to the other; to copy larger ones costs more than it saves. */
+const SMALL = 4 * 1024;
+const BATCH = 16 * 1024;
 /** How long a session may take to send what is left before it is cut off. */
 const LINGER = 1000;
 
@@ -23,7 +24,7 @@ export class StreamSession implements Session {
   #error: Error | undefined;
   #batch: Buffer | undefined;
   #filled = 0;
-  #flushing = false;
+  #corked = false;
   #closing = false;
   #cancelLinger: CancelTimer | undefined;
 
@@ -58,18 +59,21 @@ export class StreamSession implements Session {
 
   send(message: Buffer): void {
     if (this.#closing || this.#stream.destroyed) return;
+    this.#cork();
     const size = FRAME_HEADER + message.length;
+    if (size > SMALL) {
+      this.#flush();
+      const header = Buffer.allocUnsafe(FRAME_HEADER);
+      header.writeUInt16LE(message.length);
+      this.#stream.write(header);
+      this.#stream.write(message);
+      return;
+    }
     if (this.#batch && this.#filled + size > this.#batch.length) this.#flush();
-    this.#batch ??= Buffer.allocUnsafe(Math.max(BATCH, size));
+    this.#batch ??= Buffer.allocUnsafe(BATCH);
     this.#batch.writeUInt16LE(message.length, this.#filled);
     this.#batch.set(message, this.#filled + FRAME_HEADER);
     this.#filled += size;
-    if (this.#flushing) return;
-    this.#flushing = true;
-    process.nextTick(() => {
-      this.#flushing = false;
-      this.#flush();
-    });
   }
 
   close(): void {
@@ -82,11 +86,23 @@ export class StreamSession implements Session {
     this.#stream.once('finish', () => this.#stream.destroy());
   }
 
+  /** What is sent until the end of this turn leaves together. */
+  #cork(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.#stream.cork();
+    process.nextTick(() => {
+      this.#corked = false;
+      this.#flush();
+      this.#stream.uncork();
+    });
+  }
+
   #flush(): void {
     const batch = this.#batch;
     if (!batch || this.#filled === 0) return;
     const full = batch.subarray(0, this.#filled);
-    this.#batch = batch.length - this.#filled > BATCH / 2 ? batch.subarray(this.#filled) : undefined;
+    this.#batch = batch.length - this.#filled >= SMALL ? batch.subarray(this.#filled) : undefined;
     this.#filled = 0;
     if (!this.#stream.destroyed) this.#stream.write(full);
   }
