@@ -108,6 +108,9 @@ export class ControlSession {
     const source = await openPayload(payload);
     try {
       const created = await this.#askForUnit(command, events.signal);
+      // A submit that has come before, under the same name: the unit has its payload.
+      if (command.idempotencyKey !== undefined && created.startsWith('{'))
+        return decodeReply(command, created);
       const [, unitId] =
         /^Work unit created with ID ([A-Za-z0-9]+)\. Send stdin data and EOF\.$/.exec(created) ?? [];
       if (unitId === undefined) throw unexpectedReply(created);

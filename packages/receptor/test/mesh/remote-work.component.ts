@@ -110,7 +110,7 @@ describe('work for another node', () => {
     const { unitid } = await alpha.client.submitWork({ node: 'beta', workType: 'sh', payload });
     const output = alpha.client.results(unitid)[Symbol.asyncIterator]();
     expect(String((await output.next()).value)).toBe('first\n');
-    expect((await alpha.client.workStatus(unitid)).StateName).toBe('Running');
+    await reached(alpha, unitid, 'Running');
     writeFileSync(gate, '');
     expect(String((await output.next()).value)).toBe('second\n');
     expect((await output.next()).done).toBe(true);

@@ -86,6 +86,20 @@ export class Assignment {
     });
   }
 
+  /**
+   * Removes a unit that was not started, for want of its whole payload; from then on it cannot be any more.
+   * @returns false when its payload is whole, so that it is, or is about to be, started
+   */
+  withdraw(remove: () => Promise<void>): Promise<boolean> {
+    return this.#inTurn(async () => {
+      if (existsSync(this.unit.stdinPath)) return false;
+      await this.unit.depart('released');
+      await remove();
+      await this.#letGo();
+      return true;
+    });
+  }
+
   /** Ends the work, unless it has ended. */
   cancel(): Promise<Outcome> {
     return this.#inTurn(async () => {

@@ -19,10 +19,13 @@ const ASIDE = '.new';
  * the payload turns out not to be whole.
  */
 export class Submission {
+  /** Whether the unit has been started: its submit has come before. Nothing more is to be called. */
+  readonly started: boolean;
   readonly #unit: Unit;
   readonly #start: () => Promise<Outcome>;
 
-  constructor(unit: Unit, start: () => Promise<Outcome>) {
+  constructor(unit: Unit, start: () => Promise<Outcome>, started = false) {
+    this.started = started;
     this.#unit = unit;
     this.#start = start;
   }

@@ -16,6 +16,7 @@ import { followUnit, type UnitEvent } from './following.js';
 import { Housekeeping, LEFTOVERS_DIRECTORY } from './housekeeping.js';
 import { createStatus, readStatus, STATUS_FILE } from './status-file.js';
 import { Submission, WAITING_FOR_INPUT } from './submission.js';
+import { checkKey, KEY_LINK, SubmitKeys, writeKey } from './submit-keys.js';
 import { Unit } from './unit.js';
 import { isUnitId, randomUnitId } from './unit-id.js';
 
@@ -43,6 +44,8 @@ export interface SubmitRequest {
   workType: string;
   parameters: Parameters;
   origin: Origin;
+  /** The name of the submit; one that comes again makes no second unit. */
+  idempotencyKey?: string;
 }
 
 /** A work type as service advertisements name it. */
@@ -59,6 +62,7 @@ export class Workceptor {
   readonly #log: Logger;
   readonly #types = new Map<string, WorkType>();
   readonly #units = new Map<string, Assignment>();
+  readonly #keys = new SubmitKeys();
   readonly #loading = new Map<string, Promise<Assignment | undefined>>();
   readonly #housekeeping: Housekeeping;
   readonly #remote: { readonly access: RemoteAccess; readonly type: WorkType } | undefined;
@@ -142,30 +146,47 @@ export class Workceptor {
 
   /**
    * Allocates a unit: validates the submit, makes the directory and writes the first status. The ID is given out
-   * when that is durable; nothing remains of a submit that is refused.
-   * @throws ReceptorError `RECEPTOR_UNKNOWN_WORK_TYPE`, or what the work type refuses the parameters with.
+   * when that is durable; nothing remains of a submit that is refused. One whose name is known gives the unit that was
+   * started for it, if there is one; see {@link Submission.started}.
+   * @throws ReceptorError `RECEPTOR_UNKNOWN_WORK_TYPE`, `RECEPTOR_BAD_COMMAND`, or what the work type refuses the parameters with.
    */
   async allocate(request: SubmitRequest): Promise<Submission> {
     this.#assertOpen();
     const type = this.workType(request.workType);
-    return this.#allocate(type, await type.prepare(request.parameters, request.origin));
+    const extraData = await type.prepare(request.parameters, request.origin);
+    return this.#allocateOnce(type, extraData, request.idempotencyKey);
   }
 
   /**
    * Allocates a unit that another node will do; otherwise as {@link allocate}.
    * @throws ReceptorError `RECEPTOR_BAD_COMMAND` when there are no TLS settings of that name, or secrets would go without TLS
    */
-  async allocateRemote(request: RemoteRequest): Promise<Submission> {
+  async allocateRemote(request: RemoteRequest & Pick<SubmitRequest, 'idempotencyKey'>): Promise<Submission> {
     this.#assertOpen();
     if (!this.#remote)
       throw new ReceptorError('RECEPTOR_WORK_START_FAILED', 'this node does not reach any other');
     if (request.tlsClient) this.#remote.access.checkTlsClient(request.tlsClient);
     if (!request.tlsClient && Object.keys(request.parameters).some(isSecret))
       throw new ReceptorError('RECEPTOR_BAD_COMMAND', 'cannot send secrets over a non-TLS connection');
-    return this.#allocate(this.#remote.type, newExtraData(request));
+    return this.#allocateOnce(this.#remote.type, newExtraData(request), request.idempotencyKey);
   }
 
-  async #allocate(type: WorkType, extraData: unknown): Promise<Submission> {
+  async #allocateOnce(type: WorkType, extraData: unknown, key: string | undefined): Promise<Submission> {
+    if (key === undefined) return this.#allocate(type, extraData);
+    checkKey(key);
+    return this.#keys.inTurn(key, async () => {
+      const id = this.#keys.unitOf(key);
+      const known = id === undefined ? undefined : await this.#find(id).catch(() => undefined);
+      if (known && known.unit.status.WorkType !== type.name)
+        throw new ReceptorError('RECEPTOR_BAD_COMMAND', 'idempotencykey was that of another submit');
+      if (known && !(await known.withdraw(() => this.#remove(known.unit))))
+        return new Submission(known.unit, () => known.start(), true);
+      if (known) this.#forget(known);
+      return this.#allocate(type, extraData, key);
+    });
+  }
+
+  async #allocate(type: WorkType, extraData: unknown, key?: string): Promise<Submission> {
     const status: UnitStatus = {
       State: WorkState.Pending,
       Detail: WAITING_FOR_INPUT,
@@ -173,11 +194,12 @@ export class Workceptor {
       WorkType: type.name,
       ExtraData: extraData ?? null,
     };
-    const unit = await this.#create(status);
+    const unit = await this.#create(status, key);
     if (this.#state !== 'open') await removeDirectory(unit.directory);
     this.#assertOpen();
     const assignment = new Assignment(unit, type);
     this.#units.set(unit.id, assignment);
+    if (key !== undefined) this.#keys.add(key, unit.id);
     this.#keepUp();
     return new Submission(unit, () => assignment.start());
   }
@@ -222,7 +244,7 @@ export class Workceptor {
   async release(id: string, options: { force?: boolean } = {}): Promise<Outcome> {
     const assignment = await this.#find(id);
     const outcome = await assignment.release(options.force ?? false, () => this.#remove(assignment.unit));
-    if (this.#units.get(id) === assignment) this.#units.delete(id);
+    this.#forget(assignment);
     return outcome;
   }
 
@@ -254,12 +276,19 @@ export class Workceptor {
     const known = this.#units.get(id);
     if (known?.unit.departure === 'released') {
       // Somebody has removed its directory.
-      this.#units.delete(id);
+      this.#forget(known);
       void known.detach();
     }
     const assignment = this.#units.get(id) ?? (isUnitId(id) ? await this.#locate(id) : undefined);
     if (!assignment) throw new ReceptorError('RECEPTOR_UNKNOWN_UNIT', `unknown work unit ${id}`);
     return assignment;
+  }
+
+  #forget(assignment: Assignment): void {
+    const { id } = assignment.unit;
+    if (this.#units.get(id) !== assignment) return;
+    this.#units.delete(id);
+    this.#keys.forget(id);
   }
 
   /** What is in the node's directory and should be a unit; nothing where there is no directory yet. */
@@ -310,13 +339,14 @@ export class Workceptor {
     if (this.#state !== 'open') return undefined;
     const assignment = new Assignment(this.#unit(directory, id, status));
     this.#units.set(id, assignment);
+    this.#keys.load(directory, id);
     const type = readable ? this.#types.get(status.WorkType) : undefined;
     if (type) assignment.offer(type);
     this.#keepUp();
     return assignment;
   }
 
-  async #create(status: UnitStatus): Promise<Unit> {
+  async #create(status: UnitStatus, key: string | undefined): Promise<Unit> {
     for (;;) {
       const id = randomUnitId();
       const directory = join(this.directory, id);
@@ -329,6 +359,7 @@ export class Workceptor {
         continue;
       }
       try {
+        if (key !== undefined) writeKey(directory, key);
         await createStatus(directory, status);
         return this.#unit(directory, id, status);
       } catch (error) {
@@ -377,7 +408,7 @@ function isDirectory(path: string): boolean {
 
 /** Whether a process has ended while it made this directory, before the first status was whole and the ID given out. */
 function isUnborn(directory: string): boolean {
-  if (readdirSync(directory).length > 1) return false;
+  if (readdirSync(directory).some((name) => name !== STATUS_FILE && name !== KEY_LINK)) return false;
   const text = readFileSync(join(directory, STATUS_FILE), 'utf8');
   return !text.endsWith('\n') && (text.startsWith(FIRST_WORDS) || FIRST_WORDS.startsWith(text));
 }

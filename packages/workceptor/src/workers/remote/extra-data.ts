@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 /** A time that stands for none, as Go writes it. */
-export const NO_TIME = '0001-01-01T00:00:00Z';
+const NO_TIME = '0001-01-01T00:00:00Z';
 
 /** ExtraData of a remote unit (reference: work, 5): the first ten members are the Go daemon's. */
 export interface RemoteExtraData {

@@ -23,6 +23,7 @@ export async function runSubmit(
   const submission = isOwnNode(command.node, nodeId)
     ? await allocate(workceptor, command, context.origin)
     : await allocateRemote(workceptor, command, context.origin);
+  if (submission.started) return encodeReply({ result: 'Job Started', unitid: submission.id });
   try {
     await context.write(unitCreatedLine(submission.id));
   } catch (error) {
@@ -36,21 +37,27 @@ export async function runSubmit(
 
 async function allocate(
   workceptor: Workceptor,
-  { workType, parameters, signature, ttl }: WorkSubmitCommand,
+  { workType, parameters, signature, ttl, idempotencyKey }: WorkSubmitCommand,
   origin: Origin,
 ): Promise<Submission> {
   const verifies = workceptor.workTypes().some((type) => type.WorkType === workType && type.Secure);
   checkSignature(verifies, signature, origin);
   if (ttl !== undefined)
     throw new ReceptorError('RECEPTOR_BAD_COMMAND', 'ttl option is intended for remote work only');
-  return workceptor.allocate({ workType, parameters, origin });
+  return workceptor.allocate({
+    workType,
+    parameters,
+    origin,
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+  });
 }
 
 async function allocateRemote(
   workceptor: Workceptor,
-  { node, workType, parameters, signature, ttl, tlsClient, signWork = false }: WorkSubmitCommand,
+  command: WorkSubmitCommand,
   origin: Origin,
 ): Promise<Submission> {
+  const { node, workType, parameters, signature, ttl, tlsClient, signWork = false, idempotencyKey } = command;
   // This node signs for nobody in the mesh who could not sign it himself.
   checkSignature(signWork && origin === 'mesh', signature, origin);
   return workceptor.allocateRemote({
@@ -59,6 +66,7 @@ async function allocateRemote(
     parameters,
     signWork,
     ...(tlsClient !== undefined && { tlsClient }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(ttl !== undefined && { ttlMs: parseDurationMs(ttl) }),
   });
 }
