@@ -97,6 +97,35 @@ describe('a chain of certificates', () => {
   });
 });
 
+describe('a certificate that is damaged', () => {
+  const damaged = (der: Uint8Array, from: string, to: string) => {
+    const hex = Buffer.from(der).toString('hex');
+    expect(hex).toContain(from);
+    return new X509Certificate(Buffer.from(hex.replace(from, to), 'hex'));
+  };
+
+  it('in its validity is refused with a reason', () => {
+    const [der = Buffer.alloc(0)] = insecureIdentity(Date.UTC(2026, 0, 2)).chain;
+    // 260101235900Z
+    const badTime = damaged(der, '323630313031323335393030', '323678783031323335393030');
+    expect(findChainProblem([badTime], [], Usage.server, Date.now())).toEqual({
+      text: 'x509: certificate has a validity that cannot be read',
+      alert: 'bad_certificate',
+    });
+  });
+
+  it('in its key has signed nothing, and is no certificate in a file', () => {
+    // The curve of the key.
+    const badKey = damaged(new X509Certificate(authority.pem).raw, '2a8648ce3d030107', '2a8648ce3d030177');
+    const cert = badKey.toString();
+    expect(() => parseCertificates(cert)).toThrow('a certificate cannot be read');
+    expect(() => new TlsServerProfile({ cert, key: foo.key })).toThrow('a certificate cannot be read');
+    expect(findChainProblem([certificate(foo)], [badKey], Usage.server, Date.now())?.alert).toBe(
+      'unknown_ca',
+    );
+  });
+});
+
 describe('fingerprints', () => {
   it('are read with colons or without, in SHA-256 or SHA-512', () => {
     const raw = certificate(foo).raw;

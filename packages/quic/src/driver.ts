@@ -246,7 +246,8 @@ export class Driver implements EngineConnection {
     this.#disarm();
     this.#timerAt = at;
     const { clock } = this.#endpoint;
-    this.#timer = clock.setTimeout(() => this.#expire(), Math.max(0, at - clock.now()));
+    // In whole milliseconds, as those of the process are: the engine's time, which is rounded here, is really past then.
+    this.#timer = clock.setTimeout(() => this.#expire(), Math.max(1, Math.ceil(at - clock.now())));
   }
 
   #disarm(): void {

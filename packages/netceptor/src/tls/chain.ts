@@ -8,11 +8,16 @@ const ANY_USAGE = '2.5.29.37.0';
 /** The longest way from a certificate to its root. */
 const MAX_DEPTH = 10;
 
-/** The certificates in a PEM text. @throws MeshError `RECEPTOR_MESH_TLS` */
+/** The certificates in a PEM text, each with a key that can be read. @throws MeshError `RECEPTOR_MESH_TLS` */
 export function parseCertificates(pem: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
   try {
-    return blocks.map((block) => new X509Certificate(block));
+    return blocks.map((block) => {
+      const certificate = new X509Certificate(block);
+      // Asked for, because only then is it read.
+      void certificate.publicKey;
+      return certificate;
+    });
   } catch (error) {
     throw new MeshError('RECEPTOR_MESH_TLS', 'a certificate cannot be read', { cause: error });
   }
@@ -71,17 +76,20 @@ function leadsTo(
 }
 
 function isIssuer(issuer: X509Certificate, certificate: X509Certificate, now: number): boolean {
-  return (
-    issuer.ca &&
-    certificate.checkIssued(issuer) &&
-    !validityProblem(issuer, now) &&
-    certificate.verify(issuer.publicKey)
-  );
+  if (!issuer.ca || !certificate.checkIssued(issuer) || validityProblem(issuer, now)) return false;
+  try {
+    return certificate.verify(issuer.publicKey);
+  } catch {
+    // A key that cannot be read has signed nothing.
+    return false;
+  }
 }
 
 function validityProblem(certificate: X509Certificate, now: number): ChainProblem | undefined {
   const [from, to] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)];
   if (now >= from && now <= to) return undefined;
+  if (Number.isNaN(from) || Number.isNaN(to))
+    return { text: 'x509: certificate has a validity that cannot be read', alert: 'bad_certificate' };
   const [which, when] = now < from ? ['before', from] : ['after', to];
   const iso = (time: number) => `${new Date(time).toISOString().slice(0, 19)}Z`;
   return {

@@ -35,41 +35,69 @@ export function decodeRoutingUpdate(message: Buffer): RoutingUpdate {
   return decodeCanonical(text) ?? decodeAny(text);
 }
 
-const HEAD = Buffer.from(`${PREFIX}{"NodeID":"`);
-const NEXT = Buffer.from('","UpdateID":"');
+/** What stands between the values of an update that is written in the usual way. */
+const [NODE, ID, EPOCH, SEQUENCE, LINKS, FORWARDER, DUPLICATE, END] = [
+  `${PREFIX}{"NodeID":"`,
+  '","UpdateID":"',
+  '","UpdateEpoch":',
+  ',"UpdateSequence":',
+  ',"Connections":{',
+  '},"ForwardingNode":"',
+  '","SuspectedDuplicate":',
+  '}',
+].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer];
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * What an update begins with, read without reading the rest: most updates come over several links, and all but the first
- * copy are only looked at so far. Undefined when it is not written in the usual way; then it has to be decoded.
+ * What an update begins with, read without making anything of the rest: most updates come over several links, and all but the
+ * first copy are only looked at so far. Undefined when it is not written in the usual way; then it has to be decoded. A key
+ * that comes twice is not usual: the last one counts, as with Go.
  */
 export function peekRoutingUpdate(
   message: Buffer,
 ): { readonly nodeId: string; readonly updateId: string } | undefined {
-  if (!startsWith(message, HEAD, 0)) return undefined;
-  const nodeEnd = endOfPlain(message, HEAD.length);
-  const idStart = nodeEnd + NEXT.length;
-  if (!startsWith(message, NEXT, nodeEnd)) return undefined;
-  const idEnd = endOfPlain(message, idStart);
-  return message[idEnd] === QUOTE
-    ? {
-        nodeId: message.toString('latin1', HEAD.length, nodeEnd),
-        updateId: message.toString('latin1', idStart, idEnd),
-      }
-    : undefined;
+  const node = after(message, NODE, 0);
+  const nodeEnd = endOfPlain(message, node);
+  const id = after(message, ID, nodeEnd);
+  const idEnd = endOfPlain(message, id);
+  if (!endsAsUsual(message, idEnd)) return undefined;
+  return {
+    nodeId: message.toString('latin1', node, nodeEnd),
+    updateId: message.toString('latin1', id, idEnd),
+  };
 }
 
-function startsWith(message: Buffer, bytes: Buffer, start: number): boolean {
-  for (let i = 0; i < bytes.length; i++) if (message[start + i] !== bytes[i]) return false;
-  return true;
+function endsAsUsual(message: Buffer, idEnd: number): boolean {
+  const epochEnd = endOfDigits(message, after(message, EPOCH, idEnd));
+  const sequenceEnd = endOfDigits(message, after(message, SEQUENCE, epochEnd));
+  const links = after(message, LINKS, sequenceEnd);
+  const linksEnd = links < 0 ? -1 : message.indexOf(END, links);
+  const forwarderEnd = endOfPlain(message, after(message, FORWARDER, linksEnd));
+  const duplicateEnd = endOfDigits(message, after(message, DUPLICATE, forwarderEnd));
+  return after(message, END, duplicateEnd) === message.length;
+}
+
+/** Where these bytes end that start there; -1 when others do, or when `start` is -1 already. */
+function after(message: Buffer, bytes: Buffer, start: number): number {
+  if (start < 0) return -1;
+  for (let i = 0; i < bytes.length; i++) if (message[start + i] !== bytes[i]) return -1;
+  return start + bytes.length;
 }
 
 /** Where a text ends that is written as it is, without escapes and in ASCII. */
 function endOfPlain(message: Buffer, start: number): number {
+  if (start < 0) return -1;
   let end = start;
   for (let byte = message[end]; byte !== undefined; byte = message[++end])
-    if (byte === QUOTE || byte === BACKSLASH || byte < 0x20 || byte >= 0x80) break;
+    if (byte === QUOTE || byte === BACKSLASH || byte < 0x20 || byte >= 0x7f) break;
+  return end;
+}
+
+function endOfDigits(message: Buffer, start: number): number {
+  if (start < 0) return -1;
+  let end = start;
+  for (let byte = message[end]; byte !== undefined && byte >= 0x30 && byte <= 0x39; ) byte = message[++end];
   return end;
 }
 

@@ -11,9 +11,13 @@ interface Timer {
 
 /** Time that passes only when nothing is left to be done at an instant. */
 export class VirtualClock implements Clock {
-  #now = 0;
+  #now: number;
   #next = 0;
   readonly #timers = new Map<number, Timer>();
+
+  constructor(start = 0) {
+    this.#now = start;
+  }
 
   now(): number {
     return this.#now;
@@ -89,13 +93,15 @@ export interface Faults {
   reordered?: number;
   corrupted?: number;
   seed?: number;
+  /** What the clock shows at first. */
+  start?: number;
 }
 
 /** Two endpoints on a network of a virtual clock. */
 export function network(
   faults: Faults = {},
 ): Pair & { clock: VirtualClock; faults: Faults; delivered: number } {
-  const clock = new VirtualClock();
+  const clock = new VirtualClock(faults.start);
   const chance = random(faults.seed ?? 1);
   const happens = (share = 0) => share > 0 && chance() < share;
   const both = pair(

@@ -1,0 +1,58 @@
+import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { type Finding, fuzz, runInput, TARGETS } from './fuzz.js';
+
+/** `pnpm fuzz --seconds 60`: gives every reader of bytes from outside what nobody would send in good faith. */
+
+const USAGE = `usage: pnpm fuzz --seconds NUMBER [--seed NUMBER] [--target NAME] [--input HEX]
+targets: ${Object.keys(TARGETS).join(' ')}`;
+
+function report({ target, seed, input, error }: Finding): void {
+  const shown = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  console.log(`FINDING target=${target} seed=${seed} input=${input.toString('hex')}\n${shown}`);
+  process.exitCode = 1;
+}
+
+function collector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string', default: '60' },
+      seed: { type: 'string' },
+      target: { type: 'string' },
+      input: { type: 'string' },
+    },
+  });
+  const seconds = Number(values.seconds);
+  const seed = values.seed === undefined ? Date.now() % 2 ** 32 : Number(values.seed);
+  const names = Object.keys(TARGETS).filter((name) => values.target === undefined || name === values.target);
+  if (!(seconds > 0) || !Number.isInteger(seed) || names.length === 0) {
+    console.error(USAGE);
+    process.exitCode = 2;
+    return;
+  }
+  const collectGarbage = collector();
+  const lines: string[] = [];
+  for (const name of names) {
+    const target = TARGETS[name]?.();
+    if (!target) continue;
+    if (values.input !== undefined) {
+      const input = Buffer.from(values.input, 'hex');
+      const error = await runInput(target, input);
+      if (error !== undefined) report({ target: name, seed, input, error });
+      continue;
+    }
+    const result = await fuzz(target, { seconds: seconds / names.length, seed, collectGarbage });
+    if (result.finding) report(result.finding);
+    const rate = (result.executions / result.seconds).toFixed(0);
+    lines.push(`${name}: ${rate} executions a second, ${result.executions} in all`);
+  }
+  if (lines.length > 0) console.log(`seed ${seed}\n${lines.join('\n')}`);
+}
+
+await main();
