@@ -6,17 +6,39 @@ import { fileURLToPath } from 'node:url';
 import { kubernetesSimulator, receptorctl, run, startDaemon, temporaryDirectory } from '../index.js';
 
 const POD = fileURLToPath(new URL('../../../../examples/kubernetes/kubeitpod.yml', import.meta.url));
+/** How long an interrupted demonstration takes for its pod at most, in milliseconds. */
+const CLEAN_UP_MS = 15_000;
+
+/** Aborted by whoever wants the demonstration to end. The programs that manage each other send a signal twice. */
+const interrupt = new AbortController();
+const ENDS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
+for (const [name, number] of Object.entries(ENDS)) {
+  process.on(name, () => {
+    process.exitCode = 128 + number;
+    interrupt.abort(new Error(`interrupted by ${name}`));
+  });
+}
+process.stdout.on('error', (error) => interrupt.abort(error));
+process.stderr.on('error', () => {});
 
 const say = (text: string) => console.log(`\n# ${text}`);
 
-/** Runs receptorctl as a person would, and shows both the call and what it printed. */
+/** Runs receptorctl as a person would, and shows both the call and what it prints, as it prints it. */
 async function ctl(socket: string, ...args: string[]): Promise<string> {
   console.log(`$ receptorctl --socket ${socket} ${args.join(' ')}`);
-  const { code, stdout, stderr } = await run(receptorctl, ['--socket', socket, ...args]);
-  process.stdout.write(stdout);
-  process.stderr.write(stderr);
+  const child = spawn(receptorctl.command, [...receptorctl.prefix, '--socket', socket, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    signal: interrupt.signal,
+  });
+  let printed = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    printed += chunk.toString();
+    process.stdout.write(chunk);
+  });
+  const [code] = await once(child, 'close');
+  interrupt.signal.throwIfAborted();
   if (code !== 0) throw new Error(`receptorctl ended with code ${code}`);
-  return stdout.toString();
+  return printed;
 }
 
 /** A cluster to run on: the one that KUBECONFIG names, or else a simulated one. */
@@ -30,9 +52,8 @@ async function cluster(directory: string): Promise<{ kubeconfig: string; stop():
   const child = spawn(
     kubernetesSimulator.command,
     [...kubernetesSimulator.prefix, '--kubeconfig', kubeconfig],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
+    // Apart from the terminal: at Ctrl-C it is needed a little longer, to delete the pod.
+    { stdio: ['ignore', 'pipe', 'inherit'], detached: true },
   );
   const ended = once(child, 'close').then(([code]) => {
     throw new Error(`the simulator ended with code ${code}`);
@@ -51,37 +72,64 @@ async function end(child: ChildProcess): Promise<void> {
   await closed;
 }
 
-const directory = await temporaryDirectory();
-const kubernetes = await cluster(directory.path);
-try {
-  say('A node with a work type for Kubernetes');
-  const allowed = { allowruntimeauth: true, allowruntimepod: true, allowruntimeparams: true };
-  const daemon = await startDaemon({
-    directory: directory.path,
-    sections: [{ 'work-kubernetes': { worktype: 'kubeit', authmethod: 'kubeconfig', ...allowed } }],
-  });
+/** Submits the pod, shows its life and its output, and releases it. */
+async function show(socket: string, kubeconfig: string): Promise<void> {
+  say('The pod to run');
+  console.log(await readFile(POD, 'utf8'));
+  say('Submit it');
+  const submitted = await ctl(
+    socket,
+    ...['work', 'submit', 'kubeit', '--param', `secret_kube_config=@${kubeconfig}`],
+    ...['--param', `secret_kube_pod=@${POD}`, '--no-payload'],
+  );
+  const id = /Unit ID: (\S+)/.exec(submitted)?.[1] ?? '';
+  say('Its output, as it comes');
+  await ctl(socket, 'work', 'results', id);
+  say('What is known of it');
+  await ctl(socket, 'work', 'list', '--unit_id', id);
+  say('Release it: the unit and its pod go');
+  await ctl(socket, 'work', 'release', id);
+}
+
+async function main(): Promise<void> {
+  const directory = await temporaryDirectory();
   try {
-    console.log(await readFile(join(directory.path, 'receptor.yml'), 'utf8'));
-    say('The pod to run');
-    console.log(await readFile(POD, 'utf8'));
-    say('Submit it');
-    const submitted = await ctl(
-      daemon.socket,
-      ...['work', 'submit', 'kubeit', '--param', `secret_kube_config=@${kubernetes.kubeconfig}`],
-      ...['--param', `secret_kube_pod=@${POD}`, '--no-payload'],
-    );
-    const id = /Unit ID: (\S+)/.exec(submitted)?.[1] ?? '';
-    say('Its output, as it comes');
-    await ctl(daemon.socket, 'work', 'results', id);
-    say('What is known of it');
-    await ctl(daemon.socket, 'work', 'list', '--unit_id', id);
-    say('Release it: the unit and its pod go');
-    await ctl(daemon.socket, 'work', 'release', id);
+    const kubernetes = await cluster(directory.path);
+    try {
+      say('A node with a work type for Kubernetes');
+      const allowed = { allowruntimeauth: true, allowruntimepod: true, allowruntimeparams: true };
+      const daemon = await startDaemon({
+        directory: directory.path,
+        sections: [{ 'work-kubernetes': { worktype: 'kubeit', authmethod: 'kubeconfig', ...allowed } }],
+        detached: true,
+      });
+      try {
+        console.log(await readFile(join(directory.path, 'receptor.yml'), 'utf8'));
+        interrupt.signal.throwIfAborted();
+        await show(daemon.socket, kubernetes.kubeconfig);
+      } catch (error) {
+        // What was submitted must not outlive the node that looks after it.
+        const signal = AbortSignal.timeout(CLEAN_UP_MS);
+        await run(receptorctl, ['--socket', daemon.socket, 'work', 'release', '--all'], {
+          signal,
+          detached: true,
+        });
+        throw error;
+      } finally {
+        await daemon.stop();
+      }
+    } finally {
+      await kubernetes.stop();
+    }
   } finally {
-    await daemon.stop();
+    await directory.remove();
   }
+}
+
+try {
+  await main();
   say('Done. Nothing is left running.');
-} finally {
-  await kubernetes.stop();
-  await directory.remove();
+} catch (error) {
+  if (!interrupt.signal.aborted) throw error;
+  say('Interrupted. Nothing is left running.');
 }

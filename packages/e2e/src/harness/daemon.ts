@@ -43,6 +43,8 @@ export interface DaemonOptions {
   nodeId?: string;
   program?: Program;
   env?: NodeJS.ProcessEnv;
+  /** Keeps Ctrl-C at a terminal from it: whoever starts it ends it. */
+  detached?: boolean;
 }
 
 /**
@@ -64,6 +66,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonProcess
   const child = spawn(program.command, [...program.prefix, '-c', file], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
+    detached: options.detached ?? false,
   });
   let log = '';
   const ended = once(child, 'close').then(() => new DaemonEnded(child.exitCode, child.signalCode, log));

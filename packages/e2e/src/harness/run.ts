@@ -15,6 +15,8 @@ export interface RunOptions {
   env?: NodeJS.ProcessEnv;
   cwd?: string;
   signal?: AbortSignal;
+  /** Keeps Ctrl-C at a terminal from it. */
+  detached?: boolean;
 }
 
 /** Runs a program to its end and keeps what it wrote. Never rejects because of how it ended. */
@@ -23,6 +25,7 @@ export function run(program: Program, args: readonly string[], options: RunOptio
     const child = spawn(program.command, [...program.prefix, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...options.env },
+      detached: options.detached ?? false,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
