@@ -259,6 +259,52 @@ describe('a log that is rotated', () => {
     expect(report.gaps).toEqual([]);
   });
 
+  /** A log whose first file is not there any more when it is read for the first time. */
+  const headless = async (fileBytes: number, rest: Buffer) => {
+    const scene = await PodScene.start({ log: { maxBytes: fileBytes, checkMs: 0 } });
+    const head = varied(fileBytes, { seed: 31 });
+    const whole = Buffer.concat([head, rest]);
+    const script: Script = async (io) => {
+      await io.stdout(whole);
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      return 0;
+    };
+    const pod = await scene.startPod(script);
+    await pod.ended;
+    const startedAt = Date.now() - 10_000;
+    const report = await scene.collect({ ...pod, ended: Promise.resolve() }, unit, {
+      ran: () => ({ startedAt }),
+    });
+    await scene.close();
+    return { report, whole };
+  };
+
+  it('before it was read for the first time, and attach was not there: a gap at the beginning', async () => {
+    const { report, whole } = await headless(10 << 20, varied(3 << 20, { seed: 32 }));
+    expect(unit.stdout.length).toBeLessThan(whole.length);
+    expect(report.gaps).toMatchObject([{ at: 0, reason: expect.stringMatching(/not listened to in the/) }]);
+  });
+
+  it('before it was read for the first time, with too little behind to tell: that is doubted', async () => {
+    const { report, whole } = await headless(1 << 20, Buffer.from('\nthe last line\n'));
+    expect(unit.stdout.length).toBeLessThan(whole.length);
+    expect(report.gaps).toEqual([]);
+    expect(report.doubts).toMatchObject([expect.stringMatching(/not listened to in the/)]);
+    expect(report.notes.join()).toMatch(/The output was not listened to in the/);
+  });
+
+  it('while attach is there from the first byte on: nothing is doubted', async () => {
+    const scene = await PodScene.start({ log: { maxBytes: 10 << 20, checkMs: 0 } });
+    const text = varied(24 << 20, { seed: 33 });
+    const pod = await scene.createPod(inPieces(text, 500_000, 1, ATTACHED_MS));
+    const ran = () => ({ startedAt: Date.now() - 60_000 });
+    const report = await scene.collect(pod, unit, { ran });
+    await scene.close();
+    same(unit.stdout, text);
+    expect(report).toMatchObject({ gaps: [] });
+    expect(report.doubts).toBeUndefined();
+  });
+
   it('but read whole gives none', () =>
     rotated('never', async (scene) => {
       const pod = await scene.createPod(inPieces(text, 10_000, 10, ATTACHED_MS));

@@ -54,10 +54,10 @@ function gapWords(output: OutputReport): string {
 }
 
 /** What may be missing, in words; empty where there is no sign of it. */
-function doubtWords({ uncertain = [] }: OutputReport): string {
-  if (uncertain.length === 0) return '';
+function doubtWords({ doubts = [], uncertain = [] }: OutputReport): string {
   const bytes = uncertain.reduce((sum, part) => sum + part.bytes, 0);
-  return `carriage returns may be missing from ${bytes} bytes of the output that only the log had`;
+  const returns = `carriage returns may be missing from ${bytes} bytes of the output that only the log had`;
+  return [...doubts, ...(uncertain.length > 0 ? [returns] : [])].join(', and ');
 }
 
 /** A message that says already that it is an error stays as it is. */

@@ -15,7 +15,14 @@ export interface Metadata {
 export interface ContainerState {
   waiting?: { reason?: string; message?: string };
   running?: { startedAt?: string };
-  terminated?: { exitCode?: number; reason?: string; message?: string; signal?: number };
+  terminated?: {
+    exitCode?: number;
+    reason?: string;
+    message?: string;
+    signal?: number;
+    startedAt?: string;
+    finishedAt?: string;
+  };
 }
 
 export interface ContainerStatus {

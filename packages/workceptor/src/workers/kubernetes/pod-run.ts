@@ -7,12 +7,13 @@ import { followPod, type PodFollower } from './follow-pod.js';
 import { type Lifecycle, type LifecycleEvent, type LifecycleRules, newLifecycle, step } from './lifecycle.js';
 import type { EventList } from './objects.js';
 import type { OutputReport } from './output/index.js';
-import { newsOf, whyWaiting } from './pod-status.js';
+import { newsOf, whenItRan, whyWaiting } from './pod-status.js';
 
 /** Begins to collect the worker's output; see `collectOutput`. */
 export type Collect = (about: {
   started: Promise<void>;
   ended: Promise<void>;
+  ran(): { startedAt?: number; endedAt?: number };
   signal: AbortSignal;
   onStdinSent(): void;
 }) => Promise<OutputReport>;
@@ -93,6 +94,7 @@ export async function runPod(options: PodRunOptions): Promise<Ending> {
       report = await options.collect({
         started,
         ended,
+        ran: () => whenItRan(life.pod ?? {}),
         signal: all,
         onStdinSent: () => dispatch({ type: 'stdinSent' }),
       });

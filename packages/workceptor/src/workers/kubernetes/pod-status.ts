@@ -56,6 +56,15 @@ function endOf(pod: Pod): ContainerEnd | undefined {
   return container;
 }
 
+/** When the worker began and ended, in ms since the epoch, as far as its status says. */
+export function whenItRan(pod: Pod): { startedAt?: number; endedAt?: number } {
+  const { running, terminated } = statusOf(pod)?.state ?? {};
+  const startedAt = Date.parse(terminated?.startedAt ?? running?.startedAt ?? '');
+  const endedAt = Date.parse(terminated?.finishedAt ?? '');
+  // A container of which nothing is known has times of 1970.
+  return { ...(startedAt > 0 ? { startedAt } : {}), ...(endedAt > 0 ? { endedAt } : {}) };
+}
+
 /** Whether a container with this reason came to an end by itself, well or badly. */
 export function ownEnd(reason: string): boolean {
   return reason === '' || reason === 'Completed' || reason === 'Error';

@@ -22,6 +22,8 @@ export interface AttachEvents {
   /** It is open. */
   opened(): void;
   output(channel: Channel, bytes: Buffer): void;
+  /** It never led to the container: that does not run yet, or no more. */
+  unreached(): void;
   /** It has ended; `whole`: with all there was; `last`: there will be no other. */
   closed(whole: boolean, last: boolean): void;
   /** Attach is not allowed, and not tried again. */
@@ -111,6 +113,7 @@ export class AttachLoop {
     try {
       const { status, brought } = await this.connect();
       const whole = status?.status === 'Success';
+      if (neverAttached(status)) events.unreached();
       events.closed(whole, whole || this.hasEnded);
       if (status && !whole && this.hasStarted)
         log.debug(`Attach ended: ${status.message ?? status.reason ?? ''}`);

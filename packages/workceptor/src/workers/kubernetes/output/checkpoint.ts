@@ -1,3 +1,4 @@
+import { type HeadFacts, UNKNOWN_HEAD } from './log-head.js';
 import type { LogCursor } from './log-reader.js';
 import type { Gap, Uncertain } from './types.js';
 
@@ -31,6 +32,8 @@ export interface MergeStart extends Flaws {
   readonly tail: Buffer;
   /** Where it is mixed: the lines behind the checkpoint. */
   readonly lines: Buffer;
+  /** What is known of the log's beginning. */
+  readonly head: HeadFacts;
 }
 
 /** Nothing yet. */
@@ -46,4 +49,5 @@ export const FRESH: MergeStart = {
   gaps: [],
   uncertain: [],
   returns: false,
+  head: UNKNOWN_HEAD,
 };

@@ -1,6 +1,7 @@
 import type { ApiError } from '../api.js';
 import { AttachLoop } from './attach-loop.js';
 import { delay, systemClock } from './clock.js';
+import { headDoubt, LogHead } from './log-head.js';
 import { type LogFailure, LogSource } from './log-source.js';
 import { Merge } from './merge.js';
 import { Payload } from './payload.js';
@@ -46,6 +47,8 @@ class Collector {
   private logSource: LogSource | undefined;
   private logDone = false;
   private logFailure: LogFailure | undefined;
+  private head = new LogHead();
+  private attachAsked = 0;
   /** The order that the log source has. */
   private obeyed = -1;
 
@@ -75,8 +78,9 @@ class Collector {
     this.store = store;
     this.size = start.size;
     this.merge = new Merge(start);
+    this.head = new LogHead(start.head);
     this.saved = { at: clock.now(), size: start.size };
-    await store.save(this.merge.checkpoint, this.merge.flaws);
+    await store.save(this.merge.checkpoint, this.merge.flaws, this.head.facts);
     const { stdin, directory, ended } = options;
     const onSent = () => options.onStdinSent?.();
     const payload = await Payload.prepare({ stdin, directory, ended, clock, signal, onSent });
@@ -113,6 +117,7 @@ class Collector {
       clock,
       log,
       patience: options.patience ?? HOUR_MS,
+      head: this.head,
       events: {
         ready: (ready) => this.step((now) => this.merge.onLogReady(now, ready)),
         content: (bytes, cursor) => this.step((now) => this.merge.onLog(now, bytes, cursor)),
@@ -137,14 +142,24 @@ class Collector {
       log,
       signal,
       events: {
-        asked: () => this.step((now) => this.merge.onAttachAsked(now)),
-        opened: () => this.step(() => {}),
+        asked: () => {
+          this.attachAsked = clock.now();
+          this.step((now) => this.merge.onAttachAsked(now));
+        },
+        opened: () => {
+          this.head.onAttachOpened(clock.now());
+          this.step(() => {});
+        },
+        unreached: () => this.head.onAttachFailed(this.attachAsked),
         output: (channel, bytes) => {
           this.lastAttach = clock.now();
           this.onStarted();
           this.step((now) => this.merge.onAttach(now, channel, bytes));
         },
-        closed: (whole, last) => this.step((now) => this.merge.onAttachClosed(now, whole, last)),
+        closed: (whole, last) => {
+          this.head.onAttachClosed();
+          this.step((now) => this.merge.onAttachClosed(now, whole, last));
+        },
         refused: (error) => this.onAttachRefused(error),
         failed: (error) => this.fail(error),
         done: () => this.onAttachDone(),
@@ -159,12 +174,14 @@ class Collector {
     this.options.signal.throwIfAborted();
     const { merge } = this;
     merge.finish(this.clock.now());
+    const doubts = this.judgeHead();
     this.store?.write(merge.takeWrites());
     await this.store?.flush();
-    await this.store?.save(merge.checkpoint, merge.flaws);
+    await this.store?.save(merge.checkpoint, merge.flaws, this.head.facts);
     const { gaps, uncertain } = merge.flaws;
     const bytes = uncertain.reduce((sum, part) => sum + part.bytes, 0);
     const notes = [...this.notes, ...merge.notes];
+    for (const doubt of doubts) notes.push(`${doubt[0]?.toUpperCase()}${doubt.slice(1)}.`);
     if (this.payload?.state === 'unread')
       notes.push('The container ended before it had taken the whole payload.');
     if (bytes > 0) {
@@ -178,8 +195,21 @@ class Collector {
       notes,
       stdin: this.payload?.state ?? 'none',
       ...(merge.suspicious ? { uncertain } : {}),
+      ...(doubts.length > 0 ? { doubts } : {}),
       ...(this.error ? { error: this.error } : {}),
     };
+  }
+
+  /** Whether the log was there from its beginning: what is likely is a gap, what is possible a doubt. */
+  private judgeHead(): string[] {
+    const { head, merge } = this;
+    if (merge.attachedFromStart) head.onWhole();
+    const { startedAt, endedAt } = this.options.ran?.() ?? {};
+    const doubt = headDoubt(head.facts, startedAt, endedAt);
+    if (!doubt) return [];
+    if (!doubt.likely) return [doubt.text];
+    merge.loseHead(doubt.text);
+    return [];
   }
 
   /** Lets something happen to the merge, and does what follows from it. */
@@ -231,7 +261,10 @@ class Collector {
     const due = now - this.saved.at >= SAVE_MS || this.size - this.saved.size >= SAVE_BYTES;
     if (!due || this.signal.aborted) return;
     this.saved = { at: now, size: this.size };
-    this.store?.save(this.merge.checkpoint, this.merge.flaws).catch((error: Error) => this.fail(error));
+    if (this.merge.attachedFromStart) this.head.onWhole();
+    this.store
+      ?.save(this.merge.checkpoint, this.merge.flaws, this.head.facts)
+      .catch((error: Error) => this.fail(error));
   }
 
   private checkFinished(): void {

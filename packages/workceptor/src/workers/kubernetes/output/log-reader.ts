@@ -44,13 +44,13 @@ export class LogReader {
   state: 'seeking' | 'next' | 'flowing' | 'lost' | 'doubtful' = 'flowing';
   /** Lines of the present stream that were no output (at most a few are kept). */
   foreign: string[] = [];
+  /** The time (nanoseconds since the epoch) of the present stream's first line. */
+  first: bigint | undefined;
 
   private parser = this.newParser();
   private place: { stamp: string; count: number; taken: number } | undefined;
   private target: (LogCursor & { time: bigint }) | undefined;
   private sawLine = false;
-  /** The time of the present stream's first line. */
-  private first: bigint | undefined;
   /** Whether the stream before came to its own end, which is that of a file. */
   private endedWhole = false;
   /** When the present stream was opened (nanoseconds since the epoch), where that is known. */

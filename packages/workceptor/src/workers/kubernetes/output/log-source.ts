@@ -2,10 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Logger } from '../../../logger.js';
 import { ApiError, type KubernetesApi } from '../api.js';
 import { Backoff, delay } from './clock.js';
+import type { LogHead } from './log-head.js';
 import type { LogOrder } from './log-place.js';
 import { type LogCursor, LogReader, sinceCursor } from './log-reader.js';
 import { CarriageHold } from './normalise.js';
-import { sinceTime } from './stamp.js';
+import { parseStamp, sinceTime } from './stamp.js';
 import type { Clock } from './types.js';
 
 /** A silent stream is opened anew after this: connections that carry nothing are forgotten by what lies between. */
@@ -38,6 +39,8 @@ export interface LogSourceOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly patience: number;
+  /** Told what may show that the log has lost its beginning. */
+  readonly head: LogHead;
   readonly events: LogEvents;
 }
 
@@ -88,7 +91,7 @@ export class LogSource {
   }
 
   private async run(order: Exclude<LogOrder, { kind: 'park' }>, signal: AbortSignal): Promise<void> {
-    const { api, clock, events, log } = this.options;
+    const { api, clock, events, head, log } = this.options;
     const reader = new LogReader('cursor' in order ? order.cursor : undefined);
     const hold = new CarriageHold();
     const backoff = new Backoff();
@@ -108,8 +111,11 @@ export class LogSource {
         const query = { container, follow, timestamps: true, sinceTime: since };
         const response = await api.stream({ path, query, signal });
         this.lastAnswer = clock.now();
-        reader.begin(how, Date.parse(response.headers.date ?? '') || undefined);
+        const opened = Date.parse(response.headers.date ?? '') || undefined;
+        reader.begin(how, opened);
+        if (!reader.cursor && since === undefined) head.onLogOpened(clock.now(), opened);
         const read = await this.read(response, reader, hold, follow, signal);
+        head.onLogClosed(clock.now());
         if (signal.aborted) return;
         events.ready(false);
         for (const text of reader.foreign) log.warning(`The log of the pod says: ${printable(text)}`);
@@ -166,7 +172,7 @@ export class LogSource {
     follow: boolean,
     signal: AbortSignal,
   ): Promise<{ bytes: number; complete: boolean; refresh: boolean }> {
-    const { clock, events } = this.options;
+    const { clock, events, head } = this.options;
     return new Promise((resolve) => {
       let bytes = 0;
       let refresh = false;
@@ -203,6 +209,8 @@ export class LogSource {
         tell();
         if (content.length > 0) {
           bytes += content.length;
+          if (!head.settled)
+            head.onLines(reader.first, parseStamp(reader.cursor?.stamp ?? ''), content.length);
           events.content(content, behind(reader.cursor, hold.size));
         }
         if (reader.state === 'lost' || reader.state === 'doubtful') response.destroy();

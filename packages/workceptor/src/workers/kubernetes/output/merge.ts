@@ -87,9 +87,19 @@ export class Merge {
     return this.output.suspicious;
   }
 
+  /** Whether attach is known to have brought the output from its first byte on. */
+  get attachedFromStart(): boolean {
+    return this.positions.attachedFromStart;
+  }
+
   /** What a person may want to know. */
   get notes(): ReadonlySet<string> {
     return this.output.notes;
+  }
+
+  /** The log has probably lost its beginning. */
+  loseHead(reason: string): void {
+    this.output.gap(reason, 0);
   }
 
   /** What is to be written, once. */

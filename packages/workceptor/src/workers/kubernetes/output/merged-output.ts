@@ -57,8 +57,9 @@ export class MergedOutput {
   }
 
   /** At this place something is missing, and nobody knows how much. */
-  gap(reason: string): void {
-    this.gaps.push({ at: this.size, bytes: undefined, reason });
+  gap(reason: string, at = this.size): void {
+    const later = this.gaps.findIndex((gap) => gap.at > at);
+    this.gaps.splice(later < 0 ? this.gaps.length : later, 0, { at, bytes: undefined, reason });
   }
 
   /** What is to be written, once. */

@@ -37,6 +37,8 @@ export interface Disagreement {
 export class PositionMerge {
   attach: 'off' | 'waiting' | 'joined' = 'off';
   readonly held = new HeldLog();
+  /** Whether an attach connection was found to have begun with the first byte of the output. */
+  attachedFromStart = false;
   private joiner: Joiner | undefined;
   /** Before the join: what attach has brought, and the count of bytes before it. */
   private queue: { at: number; raw: Buffer }[] = [];
@@ -248,6 +250,7 @@ export class PositionMerge {
     if (!joiner) return;
     this.release(Number.POSITIVE_INFINITY, start + joiner.first);
     this.attach = 'joined';
+    if (start === 0 && joiner.first === 0 && joiner.count > 0) this.attachedFromStart = true;
     this.joinedAt = start;
     this.count = joiner.first;
     this.joiner = undefined;

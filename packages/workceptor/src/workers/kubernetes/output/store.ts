@@ -1,6 +1,7 @@
 import { type FileHandle, open, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BEGINNING, type Checkpoint, type Flaws, type MergeStart } from './checkpoint.js';
+import { type HeadFacts, UNKNOWN_HEAD } from './log-head.js';
 import type { LogCursor } from './log-reader.js';
 import { WINDOW } from './merged-output.js';
 import { normalise } from './normalise.js';
@@ -68,8 +69,8 @@ export class OutputStore {
   }
 
   /** Saves the checkpoint once what it covers is written; of several that wait, only the last. */
-  save(checkpoint: Checkpoint, flaws: Flaws): Promise<void> {
-    this.due = { ...checkpoint, ...flaws };
+  save(checkpoint: Checkpoint, flaws: Flaws, head: HeadFacts): Promise<void> {
+    this.due = { ...checkpoint, ...flaws, head };
     this.saving ??= this.saveAll().finally(() => {
       this.saving = undefined;
     });
@@ -130,7 +131,7 @@ function without(buffers: Buffer[], count: number): Buffer[] {
   return rest;
 }
 
-type Saved = Checkpoint & Flaws;
+type Saved = Checkpoint & Flaws & { head?: HeadFacts };
 
 function parseSaved(text: string): Saved | undefined {
   try {
@@ -181,7 +182,10 @@ async function restore(
   const from = Math.max(0, end - WINDOW);
   const tail = Buffer.alloc(end - from);
   await file.read(tail, 0, tail.length, from);
-  const merge = { saved, size: end, written, tail: normalise(tail), lines, gaps, uncertain, returns };
+  // Of a log that an older version has begun to read nothing can be said; one that was not read is opened anew.
+  const begun = found?.head ?? { ...UNKNOWN_HEAD, whole: saved.cursor !== undefined };
+  const head = begun.first === undefined && !begun.whole ? UNKNOWN_HEAD : begun;
+  const merge = { saved, size: end, written, tail: normalise(tail), lines, gaps, uncertain, returns, head };
   return { merge, end };
 }
 

@@ -31,6 +31,8 @@ export interface OutputOptions {
    * May be resolved from the start: a container that ended before. Must never reject.
    */
   readonly ended: Promise<void>;
+  /** When the container began and ended, as far as is known then: whole seconds of its node's clock, in ms since the epoch. */
+  readonly ran?: () => { readonly startedAt?: number; readonly endedAt?: number };
   /** Lets go of everything and rejects with the signal's reason; what was collected until then can be gone on from. */
   readonly signal: AbortSignal;
   readonly log: Logger;
@@ -72,6 +74,8 @@ export interface OutputReport {
   readonly gaps: readonly Gap[];
   /** Parts of an output with signs of carriage returns (or binary) that only the log had. */
   readonly uncertain?: readonly Uncertain[];
+  /** Why the output may lack something that nothing shows to be missing: a phrase each, for the unit's `Detail`. */
+  readonly doubts?: readonly string[];
   /** What a person may want to know, a sentence each, such as that attach was refused. */
   readonly notes: readonly string[];
   /**
