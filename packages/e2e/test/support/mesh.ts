@@ -55,12 +55,14 @@ export class Mesh {
    * Starts a node, or starts it again in its directory.
    * @param sections beside those that every node has
    * @param settings of its section `node`, beside ID and directory
+   * @param control of its section `control-service`
    */
   async start(
     nodeId: string,
     program: Program | undefined,
     sections: readonly unknown[],
     settings: Record<string, unknown> = {},
+    control: Record<string, unknown> = {},
   ): Promise<MeshNode> {
     if (!program) throw new Error('not reached: the test is skipped');
     const directory = this.file(nodeId);
@@ -72,7 +74,7 @@ export class Mesh {
       allSections: [
         { node: { id: nodeId, datadir: join(directory, 'data'), ...settings } },
         { 'log-level': { level: 'debug' } },
-        { 'control-service': { service: 'control', filename: join(directory, 'ctl.sock') } },
+        { 'control-service': { service: 'control', filename: join(directory, 'ctl.sock'), ...control } },
         { 'work-command': { worktype: 'cat', command: 'cat' } },
         ...sections,
       ],
