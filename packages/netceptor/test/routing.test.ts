@@ -190,8 +190,30 @@ describe('duplicate node IDs', () => {
     const bar = router('bar');
     bar.receive(update({ nodeId: 'foo', epoch: 200n, sequence: 50n }), 0);
     const verdict = bar.receive(update({ nodeId: 'foo', epoch: 100n }), 0);
-    expect(verdict.outdated).toMatchObject({ epoch: 200n, sequence: 50n });
-    expect(bar.receive(update({ nodeId: 'foo', epoch: 200n, sequence: 3n }), 0).outdated).toBeUndefined();
+    expect(verdict.reply).toMatchObject({ epoch: 200n, sequence: 50n });
+    expect(bar.receive(update({ nodeId: 'foo', epoch: 200n, sequence: 3n }), 0).reply).toBeUndefined();
+  });
+
+  it("are told from it by who missed that too, once it speaks of the epoch that is not the node's", () => {
+    const [bar, late] = [router('bar'), router('late')];
+    const wrong = update({ nodeId: 'foo', epoch: 200n, sequence: 50n });
+    for (const node of [bar, late]) node.receive(wrong, 0);
+    const notice = update({ nodeId: 'foo', epoch: 100n, sequence: 2n, suspectedDuplicate: 200n });
+    bar.receive(notice, 0);
+    const right = update({ nodeId: 'foo', epoch: 100n, sequence: 3n });
+    expect(bar.receive(right, 0).relay).toBe(true);
+
+    const reminder = late.receive(right, 0).reply;
+    expect(reminder).toEqual(wrong);
+    const verdict = bar.receive(reminder as RoutingUpdate, 0);
+    expect(verdict).toMatchObject({ relay: false, recalculate: false, reply: notice });
+    expect(late.receive(verdict.reply as RoutingUpdate, 0).relay).toBe(true);
+    expect(late.receive(right, 0).relay).toBe(true);
+    // From now on it does not listen to it either, whatever its sequence number.
+    expect(late.receive(update({ nodeId: 'foo', epoch: 200n, sequence: 60n }), 0)).toMatchObject({
+      relay: false,
+      reply: notice,
+    });
   });
 });
 

@@ -43,7 +43,7 @@ export class Routing {
   readonly #update: Debounce;
   readonly #recalculation: Debounce;
   readonly #forgetting: Debounce;
-  /** Nodes that were told of their own later epoch lately. */
+  /** Neighbours that were told lately what others know of a node's epoch. */
   readonly #reminded = new Recent(1000, 60_000);
   #announcement: (() => void) | undefined;
   #table: RoutingTable = new Map();
@@ -124,8 +124,8 @@ export class Routing {
         `Node ${update.nodeId} with epoch ${update.epoch} sent update ${update.updateId} suspecting a duplicate ` +
           `node with epoch ${update.suspectedDuplicate}`,
       );
-    if (verdict.outdated && !this.#reminded.add(`${update.nodeId} ${update.epoch}`, clock.now()))
-      link.sendControl(this.#forwarded(verdict.outdated));
+    if (verdict.reply && !this.#reminded.add(`${update.epoch} ${update.nodeId} ${via}`, clock.now()))
+      link.sendControl(this.#forwarded(verdict.reply));
     if (verdict.learned !== undefined) names.add(verdict.learned);
     if (verdict.announce) this.#announce();
     if (verdict.recalculate) this.#recalculation.request();

@@ -18,13 +18,17 @@ export interface Verdict {
   /** The node suspects that another one uses its ID. */
   readonly suspicion?: boolean;
   /**
-   * The node has restarted with its clock set back, and this is what the mesh still holds to. When that gets back to the
-   * node, it sends what it sends about a duplicate, by which all nodes forget the later epoch.
+   * What the neighbour that sent it has to be told. Either the node has restarted with its clock set back, and this is what
+   * the mesh still holds to: when that gets back to the node, it sends what it sends about a duplicate, by which all nodes
+   * forget the later epoch. Or the neighbour has missed that, and this is it.
    */
-  readonly outdated?: RoutingUpdate;
+  readonly reply?: RoutingUpdate;
 }
 
 const NOTHING: Verdict = { relay: false, announce: false, recalculate: false };
+
+/** Epochs to remember that are not the node's they were used with. */
+const MAX_DISOWNED = 1000;
 
 /** What to remember at most; see {@link RouterOptions}. */
 export interface RouterLimits {
@@ -56,11 +60,10 @@ export class Router {
   readonly #limits: RouterLimits;
   readonly #graph: Graph;
   readonly #known = new Map<string, KnownNode>();
-  /**
-   * Updates to be ignored although their sequence numbers say nothing against it: those about duplicates that were heard,
-   * and the last one of the duplicate, whose copies may still be on their way.
-   */
-  readonly #settled = new Recent(20_000, 600_000);
+  /** The IDs of updates about duplicates; of others the sequence number tells whether they are new. */
+  readonly #suspicions = new Recent(20_000, 600_000);
+  /** What nodes have said of epochs that are not theirs, by node and epoch; those are never listened to again. */
+  readonly #disowned = new Map<string, RoutingUpdate>();
   #sequence = 0n;
 
   constructor({ nodeId, epoch, limits }: RouterOptions) {
@@ -100,7 +103,7 @@ export class Router {
   /** Whether a node's update with that ID was accepted already, so that nothing of it is new. */
   isRepeated(nodeId: string, updateId: string): boolean {
     // Nearly always it is a copy of the last one.
-    return this.#known.get(nodeId)?.update?.updateId === updateId || this.#settled.has(updateId);
+    return this.#known.get(nodeId)?.update?.updateId === updateId || this.#suspicions.has(updateId);
   }
 
   /** Judges an update that came in. */
@@ -109,13 +112,16 @@ export class Router {
     if (update.nodeId === this.#nodeId) return this.#receiveOwn(update);
     const known = this.#known.get(update.nodeId);
     const outdated = known !== undefined && !isLater(update, known);
-    if (outdated && update.suspectedDuplicate === 0n)
-      return known.update && update.epoch < known.epoch ? { ...NOTHING, outdated: known.update } : NOTHING;
+    if (update.suspectedDuplicate === 0n) {
+      const disowned = this.#disowned.get(epochKey(update.nodeId, update.epoch));
+      if (disowned) return { ...NOTHING, reply: disowned };
+      if (outdated)
+        return known.update && update.epoch < known.epoch ? { ...NOTHING, reply: known.update } : NOTHING;
+    }
     if (this.isRepeated(update.nodeId, update.updateId)) return NOTHING;
     if (update.suspectedDuplicate !== 0n) {
-      this.#settled.add(update.updateId, now);
+      this.#disown(update, now);
       if (known?.epoch === update.suspectedDuplicate) {
-        if (known.update) this.#settled.add(known.update.updateId, now);
         known.epoch = update.epoch;
         known.sequence = update.sequence;
         known.update = undefined;
@@ -127,6 +133,18 @@ export class Router {
     const recalculate = this.#graph.setRow(update.nodeId, update.connections);
     const verdict = { relay: true, announce: !known, recalculate };
     return known ? verdict : { ...verdict, learned: update.nodeId };
+  }
+
+  #disown(update: RoutingUpdate, now: number): void {
+    this.#suspicions.add(update.updateId, now);
+    const key = epochKey(update.nodeId, update.suspectedDuplicate);
+    this.#disowned.delete(key);
+    this.#disowned.set(key, update);
+    if (this.#disowned.size <= MAX_DISOWNED) return;
+    for (const oldest of this.#disowned.keys()) {
+      this.#disowned.delete(oldest);
+      return;
+    }
   }
 
   #receiveOwn({ epoch, suspectedDuplicate }: RoutingUpdate): Verdict {
@@ -181,6 +199,10 @@ export class Router {
         if (nodes.has(neighbour)) links.add(JSON.stringify([node, neighbour].sort()));
     return links.size >= nodes.size;
   }
+}
+
+function epochKey(nodeId: string, epoch: bigint): string {
+  return `${epoch} ${nodeId}`;
 }
 
 function isLater(update: RoutingUpdate, known: KnownNode): boolean {

@@ -7,8 +7,8 @@ import { Reference } from './reference.js';
 /** `pnpm simulate --nodes 1000 --graph random`: what a mesh costs each of its nodes, by its size. */
 
 const MINUTE = 60_000;
-/** The quiet time that is measured: two periods of updates stand for the six of a minute. */
-const QUIET = MINUTE / 3;
+/** The quiet time that is measured: one period of updates stands for the six of a minute. */
+const QUIET = MINUTE / 6;
 /** Steps of virtual time between two looks at the tables. */
 const STEP = 100;
 /** Virtual time after which a mesh that has not found its ways has failed to. */
@@ -19,6 +19,9 @@ interface Point {
   readonly links: number;
   /** Virtual seconds until every table is right, all nodes starting at once. */
   readonly settled: number;
+  /** The same after half of the nodes were cut off from the others without a word, and after the cut was mended. */
+  readonly parted: number;
+  readonly healed: number;
   /** Messages that a node sends until then. */
   readonly startMessages: number;
   /** Messages and bytes that a node sends in a minute when all is quiet. */
@@ -41,36 +44,49 @@ async function advance(mesh: SimulatedMesh, milliseconds: number, doing: string)
   }
 }
 
+/** Lets time pass until every table is right; returns the seconds. */
+async function settle(mesh: SimulatedMesh, doing: string): Promise<number> {
+  const reference = new Reference(mesh);
+  const begun = mesh.clock.now();
+  do {
+    const passed = (mesh.clock.now() - begun) / 1000;
+    if (passed * 1000 > PATIENCE)
+      throw new Error(`the mesh did not settle: ${reference.wrongRoutes(3).join('; ')}`);
+    progress(`${doing}: ${passed} s of the mesh's time`);
+    await mesh.clock.advance(STEP);
+  } while (reference.wrongRoutes(1).length > 0);
+  return (mesh.clock.now() - begun) / 1000;
+}
+
 async function measure(kind: GraphKind, nodes: number, seed: number): Promise<Point> {
   const links = drawGraph(kind, nodes, seededRandom(seed));
   const mesh = new SimulatedMesh(links, seed);
   mesh.setQuality({ delay: 1 });
   for (let i = 0; i < nodes; i++) await mesh.start(i);
-  const reference = new Reference(mesh);
-  const started = mesh.clock.now();
-  do {
-    if (mesh.clock.now() - started > PATIENCE)
-      throw new Error(`the mesh did not settle: ${reference.wrongRoutes(3).join('; ')}`);
-    progress(`${nodes} nodes find one another: ${(mesh.clock.now() - started) / 1000} s of the mesh's time`);
-    await mesh.clock.advance(STEP);
-  } while (reference.wrongRoutes(1).length > 0);
-  const settled = (mesh.clock.now() - started) / 1000;
+  const settled = await settle(mesh, `${nodes} nodes find one another`);
   const startMessages = mesh.traffic.messages / nodes;
   await advance(mesh, MINUTE / 6, `${nodes} nodes come to rest`);
   const before = { ...mesh.traffic };
   const cpuBefore = process.cpuUsage();
   await advance(mesh, QUIET, `${nodes} nodes at rest`);
   const cpu = process.cpuUsage(cpuBefore);
-  const wrong = reference.wrongRoutes(3);
+  const after = { ...mesh.traffic };
+  const wrong = new Reference(mesh).wrongRoutes(3);
   if (wrong.length > 0) throw new Error(`the mesh did not stay as it was: ${wrong.join('; ')}`);
+  mesh.partition((node) => (node < nodes / 2 ? 0 : 1));
+  const parted = await settle(mesh, `${nodes} nodes are cut in two`);
+  mesh.partition(undefined);
+  const healed = await settle(mesh, `${nodes} nodes come together again`);
   const perMinute = (count: number) => (count * MINUTE) / QUIET / nodes;
   const point = {
     nodes,
     links: links.length,
     settled,
+    parted,
+    healed,
     startMessages,
-    messages: perMinute(mesh.traffic.messages - before.messages),
-    bytes: perMinute(mesh.traffic.bytes - before.bytes),
+    messages: perMinute(after.messages - before.messages),
+    bytes: perMinute(after.bytes - before.bytes),
     cpu: perMinute(cpu.user + cpu.system) / 1000,
   };
   progress(`${nodes} nodes stop`);
@@ -82,11 +98,13 @@ async function measure(kind: GraphKind, nodes: number, seed: number): Promise<Po
 const COLUMNS: readonly (readonly [string, (point: Point) => string])[] = [
   ['nodes', ({ nodes }) => String(nodes)],
   ['links', ({ links }) => String(links)],
-  ['all routes after', ({ settled }) => `${settled.toFixed(1)} s`],
+  ['right after start', ({ settled }) => `${settled.toFixed(1)} s`],
   ['messages until then', ({ startMessages }) => startMessages.toFixed(0)],
   ['messages a minute', ({ messages }) => messages.toFixed(0)],
   ['kB a minute', ({ bytes }) => (bytes / 1000).toFixed(0)],
   ['CPU ms a minute', ({ cpu }) => cpu.toFixed(1)],
+  ['right after a cut', ({ parted }) => `${parted.toFixed(1)} s`],
+  ['and its end', ({ healed }) => `${healed.toFixed(1)} s`],
 ];
 
 const { values } = parseArgs({

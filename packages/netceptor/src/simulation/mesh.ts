@@ -5,6 +5,7 @@ import type { RunningBackend } from '../node/options.js';
 import { Netceptor } from '../node.js';
 import type { Random } from '../random.js';
 import type { RoutingTable } from '../routing/shortest-paths.js';
+import { DATA_HEADER, DataOffset } from '../wire/data.js';
 import { MessageType } from '../wire/message.js';
 import type { GraphLink } from './graphs.js';
 import { seededRandom } from './random.js';
@@ -18,6 +19,8 @@ export interface Traffic {
   data: number;
   /** Messages that were lost on purpose. */
   lost: number;
+  /** The links that one packet went over, of the packet that went over most. */
+  longest: number;
 }
 
 /** What links are like; all links are perfect when left out. */
@@ -40,11 +43,15 @@ interface Member {
 export class SimulatedMesh {
   readonly clock = new VirtualClock();
   readonly random: Random;
-  readonly traffic: Traffic = { messages: 0, bytes: 0, data: 0, lost: 0 };
+  readonly traffic: Traffic = { messages: 0, bytes: 0, data: 0, lost: 0, longest: 0 };
   readonly #network = new MemoryNetwork();
   readonly #members = new Map<number, Member>();
   #links: readonly GraphLink[];
   #quality: LinkQuality = {};
+  /** What the links of single nodes are like, instead. */
+  readonly #qualities = new Map<number, LinkQuality>();
+  /** The links that every packet went over so far. */
+  readonly #journeys = new Map<string, number>();
   /** The side of the partition that a node is on. */
   #sides: ((node: number) => number) | undefined;
 
@@ -54,9 +61,13 @@ export class SimulatedMesh {
     this.#network.conditions = this.#conditions;
   }
 
-  /** What is the fate of every message from now on. */
-  setQuality(quality: LinkQuality): void {
-    this.#quality = quality;
+  /** What is the fate of every message from now on, or of those from and to one node. */
+  setQuality(quality: LinkQuality, node?: number): void {
+    if (node !== undefined) this.#qualities.set(node, quality);
+    else {
+      this.#quality = quality;
+      this.#qualities.clear();
+    }
   }
 
   node(number: number): Netceptor {
@@ -79,6 +90,10 @@ export class SimulatedMesh {
     const node = new Netceptor({ id, clock, random: this.random });
     const member: Member = { node, dials: new Map() };
     this.#members.set(number, member);
+    // A node that is told to be a duplicate stops of itself.
+    node.once('closed', () => {
+      if (this.#members.get(number) === member) this.#members.delete(number);
+    });
     const nodeCost = Object.fromEntries(
       this.#links.filter(({ to }) => to === number).map(({ from, cost }) => [nodeId(from), cost]),
     );
@@ -128,16 +143,32 @@ export class SimulatedMesh {
     return this.#sides?.(node) ?? 0;
   }
 
-  readonly #conditions: Conditions = (from, to, message) => {
-    const { delay = 0, jitter = 0, loss = 0 } = this.#quality;
+  readonly #conditions: Conditions = (fromId, toId, message) => {
+    const [from, to] = [nodeNumber(fromId), nodeNumber(toId)];
+    const {
+      delay = 0,
+      jitter = 0,
+      loss = 0,
+    } = this.#qualities.get(from) ?? this.#qualities.get(to) ?? this.#quality;
     this.traffic.messages++;
     this.traffic.bytes += message.length;
-    if (message[0] === MessageType.data) this.traffic.data++;
-    const cut = this.#sides !== undefined && this.#side(nodeNumber(from)) !== this.#side(nodeNumber(to));
+    if (message[0] === MessageType.data) this.#countPacket(message);
+    const cut = this.#sides !== undefined && this.#side(from) !== this.#side(to);
     const lost = cut || (loss > 0 && this.random(1000) < loss);
     if (lost) this.traffic.lost++;
     return { lost, delay: jitter > 0 ? delay + this.random(jitter + 1) : delay };
   };
+
+  /** Counts on its own how far packets go, whatever they say of their hops. */
+  #countPacket(message: Buffer): void {
+    this.traffic.data++;
+    // All but the hops. That a neighbour is still there is asked with the same packet again and again, over one link.
+    const packet = message.toString('latin1', DataOffset.fromNode);
+    if (message.length === DATA_HEADER && packet.includes('unreach')) return;
+    const links = (this.#journeys.get(packet) ?? 0) + 1;
+    this.#journeys.set(packet, links);
+    this.traffic.longest = Math.max(this.traffic.longest, links);
+  }
 }
 
 /** The ID of a simulated node. */
