@@ -15,6 +15,7 @@ import type { DaemonLogger } from './logging.js';
 import { MeshNode } from './mesh-node.js';
 import { ReloadRefused, readAgain } from './reload.js';
 import { NodeAccess } from './remote-access.js';
+import { loadSigning } from './signing.js';
 import { loadTlsProfiles } from './tls-profiles.js';
 import { ownVersion } from './version.js';
 import { workTypeOf } from './work-types.js';
@@ -63,14 +64,21 @@ export async function startDaemon(configuration: Configuration, log: DaemonLogge
   const id = nodeId(settings.id);
   const version = ownVersion();
   const tls = await loadTlsProfiles(items, id);
-  const remote = new NodeAccess(tls);
+  const { signer, verifier } = loadSigning(items, id, log);
+  const remote = new NodeAccess(tls, signer);
   const workceptor = new Workceptor({ nodeId: id, dataDir: settings.datadir, remote, logger: log });
   const node = items.some(({ section }) => OF_THE_MESH.has(section))
     ? await MeshNode.create({ id, version, settings, tls, workceptor, log })
     : new LocalNode(id, version, workceptor);
   remote.connect(node, node instanceof MeshNode ? node.netceptor : undefined);
   const backends = node instanceof MeshNode ? new Backends(node, tls, log) : undefined;
-  const commands = receptorCommands({ node, workceptor, log, reload: reloader(configuration, backends) });
+  const commands = receptorCommands({
+    node,
+    workceptor,
+    verifier,
+    log,
+    reload: reloader(configuration, backends),
+  });
   const control = new ControlServer({ nodeId: node.id, log, commands });
 
   const idle = !items.some((item) => OCCUPATIONS.has(item.section));

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { ReceptorError } from '@receptor/protocol';
-import type { RemoteAccess } from '@receptor/workceptor';
+import type { RemoteAccess, Signer } from '@receptor/workceptor';
 import type { NodeView } from './control/node-view.js';
 import type { MeshNode } from './mesh-node.js';
 import type { TlsProfiles } from './tls-profiles.js';
@@ -11,11 +11,13 @@ const CONTROL = 'control';
 /** The way to other nodes for units of work; {@link connect} gives it the node. */
 export class NodeAccess implements RemoteAccess {
   readonly #tls: TlsProfiles;
+  readonly #signer: Signer | undefined;
   readonly #listeners = new Map<string, Set<() => void>>();
   #node: Pick<NodeView, 'dial'> | undefined;
 
-  constructor(tls: TlsProfiles) {
+  constructor(tls: TlsProfiles, signer: Signer | undefined) {
     this.#tls = tls;
+    this.#signer = signer;
   }
 
   /** Says which node it is; the node's units are taken up after that. */
@@ -36,8 +38,10 @@ export class NodeAccess implements RemoteAccess {
       throw new ReceptorError('RECEPTOR_BAD_COMMAND', `unknown TLS config ${name}`);
   }
 
-  sign(_node: string): Promise<string> {
-    return Promise.reject(new ReceptorError('RECEPTOR_SIGNATURE', 'cannot sign work: signing key is empty'));
+  async sign(node: string): Promise<string> {
+    if (!this.#signer)
+      throw new ReceptorError('RECEPTOR_SIGNATURE', 'cannot sign work: signing key is empty');
+    return this.#signer.sign(node);
   }
 
   onAppeared(node: string, listener: () => void): () => void {

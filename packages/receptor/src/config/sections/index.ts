@@ -72,8 +72,6 @@ export const NOT_IMPLEMENTED: ReadonlySet<SectionName> = new Set([
   'udp-client',
   'unix-socket-server',
   'unix-socket-client',
-  'work-signing',
-  'work-verification',
   'cert-init',
   'cert-makereq',
   'cert-signreq',

@@ -1,5 +1,5 @@
 import { interpretCommand } from '@receptor/protocol';
-import type { Logger, Workceptor } from '@receptor/workceptor';
+import type { Logger, Verifier, Workceptor } from '@receptor/workceptor';
 import type { ControlCommand } from '../command.js';
 import type { NodeView } from '../node-view.js';
 import { runConnect } from './connect.js';
@@ -13,12 +13,14 @@ import { runWork } from './work/index.js';
 export interface CommandSubjects {
   readonly node: NodeView;
   readonly workceptor: Workceptor;
+  readonly verifier: Pick<Verifier, 'verify'>;
   readonly reload: Reload;
   readonly log: Logger;
 }
 
 /** Makes the commands that every node has (reference: control, 2 to 8). */
-export function receptorCommands({ node, workceptor, reload, log }: CommandSubjects): ControlCommand {
+export function receptorCommands(subjects: CommandSubjects): ControlCommand {
+  const { node, workceptor, verifier, reload, log } = subjects;
   const status = new StatusReplies(node);
   return (line, context) => {
     const command = interpretCommand(line);
@@ -34,7 +36,7 @@ export function receptorCommands({ node, workceptor, reload, log }: CommandSubje
       case 'reload':
         return reloadReply(reload, log);
       case 'work':
-        return runWork(workceptor, node.snapshot.nodeId, command, context);
+        return runWork({ workceptor, verifier, nodeId: node.snapshot.nodeId }, command, context);
     }
   };
 }

@@ -1,18 +1,19 @@
 import { encodeFrame, followingLine, type WorkFollowCommand } from '@receptor/protocol';
-import type { UnitEvent, Workceptor } from '@receptor/workceptor';
+import type { UnitEvent } from '@receptor/workceptor';
 import type { CommandContext } from '../../command.js';
-import { checkSignature } from './signature.js';
+import { checkSignature, type WorkSubjects } from './signature.js';
 
 /** The other side takes a silence that is longer than a few of these for the end of the connection. */
 const SIGN_OF_LIFE_MS = 4_000;
 
 /** Runs `work follow` (reference: remote work): everything that happens to a unit, as it happens. */
 export async function runFollow(
-  workceptor: Workceptor,
+  subjects: WorkSubjects,
   { unitId, startPos, signature }: WorkFollowCommand,
   context: CommandContext,
 ): Promise<undefined> {
-  checkSignature(await workceptor.verifiesSignature(unitId), signature, context.origin);
+  const { workceptor } = subjects;
+  await checkSignature(subjects, await workceptor.verifiesSignature(unitId), signature, context);
   const events = await workceptor.follow(unitId, startPos, context.signal);
   context.discardInput();
   await context.write(followingLine(unitId));

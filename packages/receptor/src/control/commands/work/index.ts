@@ -1,32 +1,31 @@
 import type { WorkCommand } from '@receptor/protocol';
-import type { Workceptor } from '@receptor/workceptor';
 import type { CommandContext } from '../../command.js';
 import { runFollow } from './follow.js';
 import { runResults } from './results.js';
+import type { WorkSubjects } from './signature.js';
 import { runSubmit } from './submit.js';
 import { listReply, runEnd, unitStatusReply } from './units.js';
 
 /** Runs a `work` command (reference: control, 6 to 8). */
 export function runWork(
-  workceptor: Workceptor,
-  nodeId: string,
+  subjects: WorkSubjects,
   command: WorkCommand,
   context: CommandContext,
 ): Promise<string | undefined> {
   switch (command.subcommand) {
     case 'submit':
-      return runSubmit(workceptor, nodeId, command, context);
+      return runSubmit(subjects, command, context);
     case 'list':
-      return listReply(workceptor, command);
+      return listReply(subjects, command);
     case 'status':
-      return unitStatusReply(workceptor, command);
+      return unitStatusReply(subjects, command);
     case 'cancel':
     case 'release':
     case 'force-release':
-      return runEnd(workceptor, command, context);
+      return runEnd(subjects, command, context);
     case 'results':
-      return runResults(workceptor, command, context);
+      return runResults(subjects, command, context);
     case 'follow':
-      return runFollow(workceptor, command, context);
+      return runFollow(subjects, command, context);
   }
 }

@@ -5,24 +5,23 @@ import {
   unitCreatedLine,
   type WorkSubmitCommand,
 } from '@receptor/protocol';
-import type { Origin, Submission, Workceptor } from '@receptor/workceptor';
+import type { Submission } from '@receptor/workceptor';
 import type { CommandContext } from '../../command.js';
 import { isOwnNode } from '../../node-view.js';
-import { checkSignature } from './signature.js';
+import { checkSignature, type WorkSubjects } from './signature.js';
 
 /**
  * Runs the dialogue of `work submit` (reference: control, 7): the unit's ID, then the payload up to the client's end,
  * then the result. A unit whose payload breaks off fails and is not started.
  */
 export async function runSubmit(
-  workceptor: Workceptor,
-  nodeId: string,
+  subjects: WorkSubjects,
   command: WorkSubmitCommand,
   context: CommandContext,
 ): Promise<string> {
-  const submission = isOwnNode(command.node, nodeId)
-    ? await allocate(workceptor, command, context.origin)
-    : await allocateRemote(workceptor, command, context.origin);
+  const submission = isOwnNode(command.node, subjects.nodeId)
+    ? await allocate(subjects, command, context)
+    : await allocateRemote(subjects, command, context);
   if (submission.started) return encodeReply({ result: 'Job Started', unitid: submission.id });
   try {
     await context.write(unitCreatedLine(submission.id));
@@ -36,31 +35,32 @@ export async function runSubmit(
 }
 
 async function allocate(
-  workceptor: Workceptor,
+  subjects: WorkSubjects,
   { workType, parameters, signature, ttl, idempotencyKey }: WorkSubmitCommand,
-  origin: Origin,
+  context: CommandContext,
 ): Promise<Submission> {
+  const { workceptor } = subjects;
   const verifies = workceptor.workTypes().some((type) => type.WorkType === workType && type.Secure);
-  checkSignature(verifies, signature, origin);
+  await checkSignature(subjects, verifies, signature, context);
   if (ttl !== undefined)
     throw new ReceptorError('RECEPTOR_BAD_COMMAND', 'ttl option is intended for remote work only');
   return workceptor.allocate({
     workType,
     parameters,
-    origin,
+    origin: context.origin,
     ...(idempotencyKey !== undefined && { idempotencyKey }),
   });
 }
 
 async function allocateRemote(
-  workceptor: Workceptor,
+  subjects: WorkSubjects,
   command: WorkSubmitCommand,
-  origin: Origin,
+  context: CommandContext,
 ): Promise<Submission> {
   const { node, workType, parameters, signature, ttl, tlsClient, signWork = false, idempotencyKey } = command;
   // This node signs for nobody in the mesh who could not sign it himself.
-  checkSignature(signWork && origin === 'mesh', signature, origin);
-  return workceptor.allocateRemote({
+  await checkSignature(subjects, signWork && context.origin === 'mesh', signature, context);
+  return subjects.workceptor.allocateRemote({
     node,
     workType,
     parameters,

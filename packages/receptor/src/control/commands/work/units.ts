@@ -6,12 +6,11 @@ import {
   type WorkListCommand,
   type WorkStatusCommand,
 } from '@receptor/protocol';
-import type { Workceptor } from '@receptor/workceptor';
 import type { CommandContext } from '../../command.js';
-import { checkSignature } from './signature.js';
+import { checkSignature, type WorkSubjects } from './signature.js';
 
 /** Answers `work list` (reference: control, 6). */
-export async function listReply(workceptor: Workceptor, { unitId }: WorkListCommand): Promise<string> {
+export async function listReply({ workceptor }: WorkSubjects, { unitId }: WorkListCommand): Promise<string> {
   return encodeWorkListReply(
     unitId === undefined ? workceptor.list() : { [unitId]: await workceptor.status(unitId) },
   );
@@ -19,7 +18,7 @@ export async function listReply(workceptor: Workceptor, { unitId }: WorkListComm
 
 /** Answers `work status` (reference: control, 6). */
 export async function unitStatusReply(
-  workceptor: Workceptor,
+  { workceptor }: WorkSubjects,
   { unitId }: WorkStatusCommand,
 ): Promise<string> {
   return encodeUnitReply(await workceptor.status(unitId));
@@ -27,11 +26,12 @@ export async function unitStatusReply(
 
 /** Runs `work cancel`, `work release` and `work force-release` (reference: control, 6). */
 export async function runEnd(
-  workceptor: Workceptor,
+  subjects: WorkSubjects,
   { subcommand, unitId, signature }: WorkEndCommand,
   context: CommandContext,
 ): Promise<string> {
-  checkSignature(await workceptor.verifiesSignature(unitId), signature, context.origin);
+  const { workceptor } = subjects;
+  await checkSignature(subjects, await workceptor.verifiesSignature(unitId), signature, context);
   if (subcommand === 'cancel') {
     const pending = (await workceptor.cancel(unitId)) === 'pending';
     return encodeReply(pending ? { 'cancel pending': unitId } : { cancelled: unitId });
