@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collector } from '../leaks/collector.js';
 import { type Finding, fuzz, runInput, TARGETS } from './fuzz.js';
 
 /** `pnpm fuzz --seconds 60`: gives every reader of bytes from outside what nobody would send in good faith. */
@@ -12,11 +11,6 @@ function report({ target, seed, input, error }: Finding): void {
   const shown = error instanceof Error ? (error.stack ?? error.message) : String(error);
   console.log(`FINDING target=${target} seed=${seed} input=${input.toString('hex')}\n${shown}`);
   process.exitCode = 1;
-}
-
-function collector(): () => void {
-  setFlagsFromString('--expose-gc');
-  return runInNewContext('gc') as () => void;
 }
 
 async function main(): Promise<void> {
