@@ -1,31 +1,17 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
-import { readdir, rm, rmdir, unlink } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { resolve } from 'node:path';
 import { ReceptorError, type UnitReport, type UnitStatus, WorkState } from '@receptor/protocol';
-import { errorCode, errorText } from '../error-text.js';
 import { type Logger, silentLogger } from '../logger.js';
-import { makeDirectory } from '../make-directory.js';
 import { UnitResults } from '../results/unit-results.js';
 import type { Origin, Parameters, WorkType } from '../worker.js';
 import type { RemoteAccess } from '../workers/remote/access.js';
 import { isSecret, newExtraData, type RemoteRequest } from '../workers/remote/extra-data.js';
 import { REMOTE, remoteWorkType } from '../workers/remote/work-type.js';
-import { Assignment, type Outcome } from './assignment.js';
+import type { Assignment, Outcome } from './assignment.js';
 import { followUnit, type UnitEvent } from './following.js';
-import { Housekeeping, LEFTOVERS_DIRECTORY } from './housekeeping.js';
-import { createStatus, readStatus, STATUS_FILE } from './status-file.js';
+import { Housekeeping } from './housekeeping.js';
 import { Submission, WAITING_FOR_INPUT } from './submission.js';
-import { checkKey, KEY_LINK, SubmitKeys, writeKey } from './submit-keys.js';
-import { Unit } from './unit.js';
-import { isUnitId, randomUnitId } from './unit-id.js';
-
-/** How often the sizes of running units are brought to disk, and failed writes tried again. */
-const KEEP_UP_MS = 1000;
-const REMOVE_ATTEMPTS = 3;
-const REMOVE_RETRY_MS = 1000;
-/** What the first status of every unit begins with. */
-const FIRST_WORDS = `{"State":${WorkState.Pending},"Detail":"${WAITING_FOR_INPUT}",`;
+import { checkKey } from './submit-keys.js';
+import { UnitStore } from './unit-store.js';
 
 /** What a {@link Workceptor} is made with. */
 export interface WorkceptorOptions {
@@ -59,14 +45,10 @@ export interface WorkCommand {
 export class Workceptor {
   /** Where the units' directories are. */
   readonly directory: string;
-  readonly #log: Logger;
   readonly #types = new Map<string, WorkType>();
-  readonly #units = new Map<string, Assignment>();
-  readonly #keys = new SubmitKeys();
-  readonly #loading = new Map<string, Promise<Assignment | undefined>>();
+  readonly #units: UnitStore;
   readonly #housekeeping: Housekeeping;
   readonly #remote: { readonly access: RemoteAccess; readonly type: WorkType } | undefined;
-  #keepingUp: NodeJS.Timeout | undefined;
   #state: 'new' | 'open' | 'closed' = 'new';
 
   /** @throws ReceptorError `RECEPTOR_CONFIG_INVALID` when the node ID cannot be the name of a directory. */
@@ -79,15 +61,15 @@ export class Workceptor {
       );
     }
     this.directory = resolve(dataDir, nodeId);
-    this.#log = logger;
     this.#remote = remote && { access: remote, type: remoteWorkType(remote) };
     if (this.#remote) this.#types.set(REMOTE, this.#remote.type);
-    this.#housekeeping = new Housekeeping({
+    const about = {
       directory: this.directory,
-      typeOf: (name) => this.#types.get(name),
-      isUnit: (id) => this.#units.has(id),
+      typeOf: (name: string) => this.#types.get(name),
       log: logger,
-    });
+    };
+    this.#housekeeping = new Housekeeping({ ...about, isUnit: (id) => this.#units.has(id) });
+    this.#units = new UnitStore({ ...about, keep: (...left) => this.#housekeeping.keep(...left) });
   }
 
   /**
@@ -100,7 +82,7 @@ export class Workceptor {
       throw new ReceptorError('RECEPTOR_CONFIG_INVALID', `work type ${type.name} already registered`);
     }
     this.#types.set(type.name, type);
-    for (const assignment of this.#units.values()) assignment.offer(type);
+    for (const assignment of this.#units) assignment.offer(type);
     if (this.#state === 'open') this.#housekeeping.offer(type);
   }
 
@@ -125,11 +107,7 @@ export class Workceptor {
   async open(): Promise<void> {
     if (this.#state !== 'new') throw new Error('a Workceptor is opened once');
     this.#state = 'open';
-    for (const entry of await this.#entries()) {
-      const found = await this.#locate(entry);
-      // A submit that was refused, or that ended before its ID was given out, leaves this with the Go daemon.
-      if (!found && isUnitId(entry)) await rmdir(join(this.directory, entry)).catch(() => undefined);
-    }
+    await this.#units.open();
     await this.#housekeeping.open();
     for (const type of this.#types.values()) this.#housekeeping.offer(type);
   }
@@ -137,11 +115,7 @@ export class Workceptor {
   /** Lets go of all units. Running ones go on; a Workceptor that is opened on the same directory takes them up. */
   async close(): Promise<void> {
     this.#state = 'closed';
-    clearInterval(this.#keepingUp);
-    await Promise.allSettled(this.#loading.values());
-    await this.#housekeeping.close();
-    await Promise.all([...this.#units.values()].map((assignment) => assignment.detach()));
-    this.#units.clear();
+    await Promise.all([this.#housekeeping.close(), this.#units.close()]);
   }
 
   /**
@@ -174,14 +148,14 @@ export class Workceptor {
   async #allocateOnce(type: WorkType, extraData: unknown, key: string | undefined): Promise<Submission> {
     if (key === undefined) return this.#allocate(type, extraData);
     checkKey(key);
-    return this.#keys.inTurn(key, async () => {
-      const id = this.#keys.unitOf(key);
+    const { keys } = this.#units;
+    return keys.inTurn(key, async () => {
+      const id = keys.unitOf(key);
       const known = id === undefined ? undefined : await this.#find(id).catch(() => undefined);
       if (known && known.unit.status.WorkType !== type.name)
         throw new ReceptorError('RECEPTOR_BAD_COMMAND', 'idempotencykey was that of another submit');
-      if (known && !(await known.withdraw(() => this.#remove(known.unit))))
+      if (known && !(await this.#units.withdraw(known)))
         return new Submission(known.unit, () => known.start(), true);
-      if (known) this.#forget(known);
       return this.#allocate(type, extraData, key);
     });
   }
@@ -194,14 +168,9 @@ export class Workceptor {
       WorkType: type.name,
       ExtraData: extraData ?? null,
     };
-    const unit = await this.#create(status, key);
-    if (this.#state !== 'open') await removeDirectory(unit.directory);
-    this.#assertOpen();
-    const assignment = new Assignment(unit, type);
-    this.#units.set(unit.id, assignment);
-    if (key !== undefined) this.#keys.add(key, unit.id);
-    this.#keepUp();
-    return new Submission(unit, () => assignment.start());
+    const assignment = await this.#units.create(type, status, key);
+    if (!assignment) throw notRunning();
+    return new Submission(assignment.unit, () => assignment.start());
   }
 
   /** The status of one unit. @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT` */
@@ -212,12 +181,9 @@ export class Workceptor {
   /** The status of every unit, by ID. */
   list(): Record<string, UnitReport> {
     this.#assertOpen();
-    const reports: Record<string, UnitReport> = {};
-    for (const id of [...this.#units.keys()].sort()) {
-      const assignment = this.#units.get(id);
-      if (assignment && assignment.unit.departure !== 'released') reports[id] = assignment.report();
-    }
-    return reports;
+    const present = [...this.#units].filter(({ unit }) => unit.departure !== 'released');
+    present.sort((one, other) => (one.unit.id < other.unit.id ? -1 : 1));
+    return Object.fromEntries(present.map((assignment) => [assignment.unit.id, assignment.report()]));
   }
 
   /** Whether commands about a unit must be signed. @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT` */
@@ -242,10 +208,7 @@ export class Workceptor {
    * @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT`; without `force`, why the unit could not be ended or removed.
    */
   async release(id: string, options: { force?: boolean } = {}): Promise<Outcome> {
-    const assignment = await this.#find(id);
-    const outcome = await assignment.release(options.force ?? false, () => this.#remove(assignment.unit));
-    this.#forget(assignment);
-    return outcome;
+    return this.#units.release(await this.#find(id), options.force ?? false);
   }
 
   /**
@@ -267,164 +230,15 @@ export class Workceptor {
   }
 
   #assertOpen(): void {
-    if (this.#state === 'open') return;
-    throw new ReceptorError('RECEPTOR_ABORTED', 'work service is not running');
+    if (this.#state !== 'open') throw notRunning();
   }
 
   async #find(id: string): Promise<Assignment> {
     this.#assertOpen();
-    const known = this.#units.get(id);
-    if (known?.unit.departure === 'released') {
-      // Somebody has removed its directory.
-      this.#forget(known);
-      void known.detach();
-    }
-    const assignment = this.#units.get(id) ?? (isUnitId(id) ? await this.#locate(id) : undefined);
+    const assignment = await this.#units.find(id);
     if (!assignment) throw new ReceptorError('RECEPTOR_UNKNOWN_UNIT', `unknown work unit ${id}`);
     return assignment;
   }
-
-  #forget(assignment: Assignment): void {
-    const { id } = assignment.unit;
-    if (this.#units.get(id) !== assignment) return;
-    this.#units.delete(id);
-    this.#keys.forget(id);
-  }
-
-  /** What is in the node's directory and should be a unit; nothing where there is no directory yet. */
-  async #entries(): Promise<string[]> {
-    try {
-      return (await readdir(this.directory)).filter((name) => name !== LEFTOVERS_DIRECTORY);
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT') return [];
-      throw error;
-    }
-  }
-
-  /** Loads a unit from disk, once however often it is asked for. */
-  async #locate(id: string): Promise<Assignment | undefined> {
-    const known = this.#units.get(id) ?? this.#loading.get(id);
-    if (known) return known;
-    const loading = this.#load(id).finally(() => this.#loading.delete(id));
-    this.#loading.set(id, loading);
-    return loading;
-  }
-
-  async #load(id: string): Promise<Assignment | undefined> {
-    const directory = join(this.directory, id);
-    const nowhere = () => {
-      this.#log.error(`Error locating unit: ${id}`);
-      return undefined;
-    };
-    if (!isUnitId(id)) return nowhere();
-    let status: UnitStatus;
-    let readable = true;
-    try {
-      status = await readStatus(directory);
-    } catch (error) {
-      if (!isDirectory(directory)) return nowhere();
-      if (errorCode(error) === 'ENOENT') {
-        this.#log.warning(`Status file has disappeared for ${id}.`);
-        return undefined;
-      }
-      if (isUnborn(directory)) {
-        await removeDirectory(directory);
-        return undefined;
-      }
-      this.#log.error(`Failed to restart worker ${directory} due to read error: ${errorText(error)}`);
-      const detail = `Failed to restart: status file cannot be read: ${errorText(error)}`;
-      status = { State: WorkState.Failed, Detail: detail, StdoutSize: 0, WorkType: '', ExtraData: null };
-      readable = false;
-    }
-    if (this.#state !== 'open') return undefined;
-    const assignment = new Assignment(this.#unit(directory, id, status));
-    this.#units.set(id, assignment);
-    this.#keys.load(directory, id);
-    const type = readable ? this.#types.get(status.WorkType) : undefined;
-    if (type) assignment.offer(type);
-    this.#keepUp();
-    return assignment;
-  }
-
-  async #create(status: UnitStatus, key: string | undefined): Promise<Unit> {
-    for (;;) {
-      const id = randomUnitId();
-      const directory = join(this.directory, id);
-      try {
-        mkdirSync(directory, { mode: 0o700 });
-      } catch (error) {
-        if (errorCode(error) === 'EEXIST') continue;
-        if (errorCode(error) !== 'ENOENT') throw error;
-        makeDirectory(this.directory);
-        continue;
-      }
-      try {
-        if (key !== undefined) writeKey(directory, key);
-        await createStatus(directory, status);
-        return this.#unit(directory, id, status);
-      } catch (error) {
-        await rm(directory, { recursive: true, force: true }).catch(() => undefined);
-        throw error;
-      }
-    }
-  }
-
-  #unit(directory: string, id: string, status: UnitStatus): Unit {
-    return new Unit(directory, id, status, this.#log, (...about) => this.#housekeeping.keep(...about));
-  }
-
-  async #remove(unit: Unit): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await removeDirectory(unit.directory);
-        return;
-      } catch (error) {
-        this.#log.error(`Error removing directory of unit ${unit.id}: ${errorText(error)}`);
-        if (attempt === REMOVE_ATTEMPTS) throw error;
-      }
-      await delay(REMOVE_RETRY_MS);
-    }
-  }
-
-  #keepUp(): void {
-    this.#keepingUp ??= setInterval(() => {
-      // Of a unit whose work type is unknown nothing is ever written.
-      const kept = [...this.#units.values()].filter(({ type, unit }) => type && unit.needsKeeping);
-      for (const { unit } of kept) void unit.keepUp();
-      if (kept.length > 0) return;
-      clearInterval(this.#keepingUp);
-      this.#keepingUp = undefined;
-    }, KEEP_UP_MS).unref();
-  }
 }
 
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
-  }
-}
-
-/** Whether a process has ended while it made this directory, before the first status was whole and the ID given out. */
-function isUnborn(directory: string): boolean {
-  if (readdirSync(directory).some((name) => name !== STATUS_FILE && name !== KEY_LINK)) return false;
-  const text = readFileSync(join(directory, STATUS_FILE), 'utf8');
-  return !text.endsWith('\n') && (text.startsWith(FIRST_WORDS) || FIRST_WORDS.startsWith(text));
-}
-
-/**
- * Removes a unit's directory, which holds a few plain files as a rule; `rm` is for the exceptions. The status goes
- * last: as long as anything is there, the unit is known and can be released again.
- */
-async function removeDirectory(directory: string): Promise<void> {
-  const status = join(directory, STATUS_FILE);
-  try {
-    const others = readdirSync(directory).filter((name) => name !== STATUS_FILE);
-    await Promise.all(others.map((name) => unlink(join(directory, name))));
-    await unlink(status).catch(() => undefined);
-    rmdirSync(directory);
-  } catch {
-    await rm(directory, { recursive: true, force: true });
-  }
-}
+const notRunning = () => new ReceptorError('RECEPTOR_ABORTED', 'work service is not running');
