@@ -11,7 +11,10 @@ export async function main(): Promise<void> {
   } catch (error) {
     if (!(error instanceof ReceptorError)) throw error;
     // On the standard output, as with Go. Whatever of a daemon was started by then ends with the process.
-    process.stdout.write(`Error: ${error.message}\n`, () => process.exit(1));
+    const { nextStep } = await import('./next-steps.js');
+    const step = nextStep(error.message);
+    const hint = step === undefined ? '' : `Hint: ${step}\n`;
+    process.stdout.write(`Error: ${error.message}\n${hint}`, () => process.exit(1));
   }
 }
 

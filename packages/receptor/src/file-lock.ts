@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
 
 /** A lock on a file that this process holds until it is released or ends. */
 export interface FileLock {
@@ -32,6 +32,21 @@ export async function tryLock(path: string): Promise<LockAttempt> {
   if (errno === library.wouldBlock) return failed('taken');
   closeSync(fd);
   throw new Error(`flock: errno ${errno}`);
+}
+
+/** Which process has the lock on a file, whatever kind of daemon it is; undefined where the system does not tell. */
+export function lockHolder(path: string): number | undefined {
+  try {
+    const inode = String(statSync(path).ino);
+    // `1: FLOCK  ADVISORY  WRITE 4711 08:01:131072 0 EOF`; a process of another container is 0.
+    const lines = readFileSync('/proc/locks', 'utf8').split('\n');
+    const fields = lines
+      .map((line) => line.trim().split(/\s+/))
+      .find((each) => each[5]?.endsWith(`:${inode}`));
+    return Number(fields?.[4]) || undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 interface FlockLibrary {

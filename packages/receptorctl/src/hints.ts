@@ -25,6 +25,37 @@ const NEXT_STEPS: readonly (readonly [RegExp, string])[] = [
   [/unknown work type /, 'receptorctl status lists the work types of each node'],
   [/unknown work unit /, 'receptorctl work list -q lists the units'],
   [/no route to node$/, 'receptorctl status lists the nodes that can be reached'],
+  [/service unknown$/, 'receptorctl status lists the services of each node'],
+  [/service name too long/, 'a service has a name of at most 8 bytes; receptorctl status lists them'],
+  [/blocked by firewall/, "see 'firewallrules' in the node section of the nodes on the way"],
+  [
+    /extra params provided but not allowed/,
+    "the work type takes no parameters: leave them out, or set 'allowruntimeparams: true' in its section on the node that runs it",
+  ],
+  [
+    /(secret_)?kube_\w+ provided but not allowed|pod_pending_timeout provided but not allowed/,
+    "the section of the work type on the node that runs it has to allow it: 'allowruntimeauth' (namespace, kubeconfig), " +
+      "'allowruntimecommand' (image, command), 'allowruntimeparams' (parameters, timeout), 'allowruntimepod' (pod)",
+  ],
+  [/cannot send secrets over a non-TLS connection/, 'name a TLS profile of the daemon: --tls-client NAME'],
+  [/unknown TLS config /, "--tls-client names a tls-client section of the daemon's file"],
+  [/ttl option is intended for remote work only/, 'leave out --ttl, or name another node: --node NAME'],
+  [
+    /could not verify signature/,
+    'have the daemon sign the submission: --signwork, with a work-signing section whose key belongs to the work-verification of that node',
+  ],
+  [/work type did not expect a signature/, 'leave out --signwork'],
+  [/cannot sign work/, 'the daemon needs a work-signing section with its private key'],
+  [/too many connections to the control service/, 'close some of the connections, or try again later'],
+  [
+    /ERRORCODE 3$/,
+    'restart the daemon to put it in force: work that runs goes on, and is taken up by the next one',
+  ],
+  [/ERRORCODE 4$/, 'correct the file of the daemon and reload again; until then nothing has changed'],
+  [
+    /^\S+ does not exist$/,
+    '@FILE stands for the text of a file; to send a text that begins with @, write @@',
+  ],
 ];
 
 /** What the Python client says of a host that cannot be reached; the library adds why. */

@@ -58,6 +58,30 @@ describe('an error', () => {
     expect(tell(error)).toEqual({ text: 'Could not connect to host h port 1', hint: 'because' });
   });
 
+  it.each([
+    ['unknown work type nosuch', /receptorctl status/],
+    ['Failed to start work unit: cannot submit work to bar: no route to node', /nodes that can be reached/],
+    ['INTERNAL_ERROR (local): service unknown', /services of each node/],
+    ['extra params provided but not allowed', /allowruntimeparams: true/],
+    ['secret_kube_pod provided but not allowed', /allowruntimepod/],
+    ['pod_pending_timeout provided but not allowed', /allowruntimeparams/],
+    ['cannot send secrets over a non-TLS connection', /--tls-client NAME/],
+    ['unknown TLS config nope', /tls-client section/],
+    ['ttl option is intended for remote work only', /--node NAME/],
+    ['could not verify signature: signature is empty', /--signwork/],
+    ['work type did not expect a signature', /leave out --signwork/],
+    ['pod.yml does not exist', /write @@$/],
+    [
+      "a non-reloadable config action 'node' was modified or added. Must restart receptor for these changes to take effect ERRORCODE 3",
+      /^restart the daemon/,
+    ],
+    ['error loading config file: open foo.yml: no such file or directory ERRORCODE 4', /^correct the file/],
+  ])('%s has a next step', (text, hint) => {
+    const told = tell(new ReceptorError('RECEPTOR_REMOTE', text));
+    expect(told.text).toBe(text);
+    expect(told.hint).toMatch(hint);
+  });
+
   it('without a known next step is told as it is', () => {
     expect(tell(new Error('odd'))).toEqual({ text: 'odd', hint: undefined });
     expect(tell('odd')).toEqual({ text: 'odd', hint: undefined });

@@ -1,8 +1,8 @@
-import { Socket } from 'node:net';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { errorReply, greetingLine, ReceptorError } from '@receptor/protocol';
 import type { Logger, Origin } from '@receptor/workceptor';
 import type { CommandContext, Reply } from './command.js';
+import { Connection } from './connection.js';
 import type { ControlLimits } from './limits.js';
 import { type LineBudget, LineReader } from './line-reader.js';
 import { Payload } from './payload.js';
@@ -18,26 +18,20 @@ export interface SessionHost {
 
 /** Commands handled in one go before other sessions get their turn. */
 const COMMANDS_IN_A_ROW = 200;
-const NOTHING = Buffer.alloc(0);
 
 /**
  * One client of the control service, whatever carries its bytes: greeting, then commands strictly one after another
  * (reference: control, 1). Ends with the client or by {@link close}, and leaves nothing behind.
  */
 export class Session implements CommandContext {
-  readonly origin: Origin;
-  readonly remoteAddress: string;
   readonly #host: SessionHost;
+  readonly #connection: Connection;
   readonly #stream: Duplex;
   readonly #lines: LineReader;
-  readonly #abort = new AbortController();
   /** What becomes of the client's bytes: commands, or the payload of the last of them, or nothing. */
   #input: 'commands' | Payload | 'dropped' = 'commands';
   #busy = false;
-  #inputEnded = false;
-  #finishing = false;
   #unfinishedTimer: NodeJS.Timeout | undefined;
-  #lingerTimer: NodeJS.Timeout | undefined;
 
   /**
    * @param budget what this and other sessions may hold of unfinished lines
@@ -47,13 +41,20 @@ export class Session implements CommandContext {
   constructor(host: SessionHost, budget: LineBudget, stream: Duplex, origin: Origin, remoteAddress: string) {
     this.#host = host;
     this.#stream = stream;
-    this.origin = origin;
-    this.remoteAddress = remoteAddress;
+    this.#connection = new Connection(stream, origin, remoteAddress, host.log);
     this.#lines = new LineReader(host.limits.lineBytes, budget);
   }
 
+  get origin(): Origin {
+    return this.#connection.origin;
+  }
+
+  get remoteAddress(): string {
+    return this.#connection.remoteAddress;
+  }
+
   get signal(): AbortSignal {
-    return this.#abort.signal;
+    return this.#connection.signal;
   }
 
   get output(): Writable {
@@ -72,54 +73,46 @@ export class Session implements CommandContext {
     this.#input = 'dropped';
     this.#listen();
     this.#stream.write(greetingLine(this.#host.nodeId) + errorReply(reason));
-    this.#finish(this.#host.limits.lingerMs);
+    this.#connection.finish(this.#host.limits.lingerMs);
   }
 
   /** Ends the connection at once, because the service ends. */
   close(): void {
-    this.#abort.abort(new ReceptorError('RECEPTOR_ABORTED', 'the control service ended'));
-    this.#stream.destroy();
+    this.#connection.close();
   }
 
   write(data: string | Buffer): Promise<void> {
-    if (this.#stream.destroyed || this.#finishing) return Promise.reject(clientVanished());
-    return this.#stream.write(data) ? Promise.resolve() : this.#drained();
+    return this.#connection.write(data);
   }
 
   payload(): Readable {
-    const payload = new Payload(this.#stream, this.#abort.signal);
+    const payload = new Payload(this.#stream, this.signal);
     this.#input = payload;
     // What was read together with the command line belongs to it.
     const rest = this.#lines.rest();
     if (rest.length > 0) payload.feed(rest);
-    if (this.#inputEnded) this.#ended();
+    if (this.#connection.inputEnded) this.#ended();
     return payload;
   }
 
   discardInput(): void {
     this.#input = 'dropped';
     this.#lines.discard();
-    if (this.#inputEnded) this.#ended();
+    if (this.#connection.inputEnded) this.#ended();
     else this.#stream.resume();
   }
 
   breakOff(error: unknown): void {
-    if (!this.#abort.signal.aborted) this.#logError(error);
-    // A reset tells a TCP client that this is no proper end, and TLS that the end was not announced; a Unix socket has
-    // no such thing.
-    if (this.origin === 'tcp' && this.#stream instanceof Socket && !('encrypted' in this.#stream))
-      this.#stream.resetAndDestroy();
-    else this.#stream.destroy();
+    if (!this.signal.aborted) this.#logError(error);
+    this.#connection.breakOff();
   }
 
   #listen(): void {
-    this.#stream.on('error', (error) => this.#lost(error));
-    this.#stream.once('close', () => this.#closed());
-    this.#stream.on('data', (chunk: Buffer) => this.#received(chunk));
-    this.#stream.once('end', () => {
-      this.#inputEnded = true;
-      this.#ended();
-    });
+    this.#connection.listen(
+      (chunk) => this.#received(chunk),
+      () => this.#ended(),
+      () => this.#closed(),
+    );
   }
 
   #received(chunk: Buffer): void {
@@ -135,18 +128,18 @@ export class Session implements CommandContext {
     const input = this.#input;
     if (input === 'commands') this.#advance();
     // Half a payload must not pass for a whole one: a client that has sent all of it is there to read the reply.
-    else this.#probe(() => input !== 'dropped' && input.finish());
+    else this.#connection.probe(() => input !== 'dropped' && input.finish());
   }
 
   /** Handles the lines that are there, as long as nothing has to be waited for. */
   #advance(): void {
     for (let count = 0; this.#idle; count++) {
       if (this.#stream.writableNeedDrain) {
-        this.#waitFor(this.#drained());
+        this.#waitFor(this.#connection.drained());
       } else if (count === COMMANDS_IN_A_ROW) {
         this.#waitFor(new Promise((resolve) => setImmediate(resolve)));
       } else {
-        const line = this.#lines.next() ?? (this.#inputEnded ? this.#lines.end() : undefined);
+        const line = this.#lines.next() ?? (this.#connection.inputEnded ? this.#lines.end() : undefined);
         if (line === undefined) break;
         this.#lineEnded();
         if (line !== '') this.#execute(line);
@@ -159,8 +152,8 @@ export class Session implements CommandContext {
           ? `command line is longer than ${this.#host.limits.lineBytes} bytes`
           : 'too many long command lines at once',
       );
-    } else if (this.#inputEnded) {
-      this.#finish(0);
+    } else if (this.#connection.inputEnded) {
+      this.#connection.finish(0);
     } else {
       if (this.#lines.unfinished) this.#limitUnfinished();
       if (this.#stream.isPaused()) this.#stream.resume();
@@ -169,7 +162,7 @@ export class Session implements CommandContext {
 
   /** Whether the next line can be handled. */
   get #idle(): boolean {
-    return !this.#busy && !this.#finishing && !this.#stream.destroyed;
+    return !this.#busy && this.#connection.open;
   }
 
   #execute(line: string): void {
@@ -190,7 +183,7 @@ export class Session implements CommandContext {
       this.#busy = false;
       if (this.#input === 'commands') this.#advance();
       // A command that took the client's input for itself was the last one.
-      else this.#finish(this.origin === 'unix' ? 0 : this.#host.limits.lingerMs);
+      else this.#connection.finish(this.origin === 'unix' ? 0 : this.#host.limits.lingerMs);
     };
     work.then(goOn, goOn);
   }
@@ -209,7 +202,7 @@ export class Session implements CommandContext {
 
   #replyError(error: unknown): void {
     // Whoever is gone is told nothing, and that it is gone is no error of the command.
-    if (this.#abort.signal.aborted) return;
+    if (this.signal.aborted) return;
     this.#logError(error);
     this.#reply(errorReply(error));
   }
@@ -223,7 +216,7 @@ export class Session implements CommandContext {
     this.#lineEnded();
     this.#replyError(new ReceptorError('RECEPTOR_BAD_COMMAND', reason));
     this.discardInput();
-    this.#finish(this.#host.limits.lingerMs);
+    this.#connection.finish(this.#host.limits.lingerMs);
   }
 
   /** Starts the clock of a line when its first bytes are there; more bytes do not set it back. */
@@ -239,65 +232,9 @@ export class Session implements CommandContext {
     this.#unfinishedTimer = undefined;
   }
 
-  /**
-   * Tells a client that has closed its sending side from one that is gone: writing no bytes fails on a Unix socket whose
-   * peer is closed altogether. On TCP a client that is gone is known by its reset only; a FIN is a FIN.
-   */
-  #probe(present: () => void): void {
-    if (this.#stream.destroyed) return;
-    if (!this.#stream.writable) {
-      present();
-      return;
-    }
-    this.#stream.write(NOTHING, (error) => {
-      if (error) this.#lost(error);
-      else present();
-    });
-  }
-
-  #drained(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = () => {
-        this.#stream.off('drain', settle);
-        this.#stream.off('close', settle);
-        if (this.#stream.destroyed) reject(clientVanished());
-        else resolve();
-      };
-      this.#stream.on('drain', settle);
-      this.#stream.on('close', settle);
-    });
-  }
-
-  /**
-   * Closes our side when all is written, then the connection. Where the client may still be sending it is listened to for
-   * a while, because bytes that arrive at a closed socket would destroy what it has yet to read.
-   */
-  #finish(lingerMs: number): void {
-    if (this.#finishing) return;
-    this.#finishing = true;
-    this.#stream.end(() => {
-      if (lingerMs === 0 || this.#inputEnded) this.#stream.destroy();
-      else if (!this.#stream.destroyed)
-        this.#lingerTimer = setTimeout(() => this.#stream.destroy(), lingerMs);
-    });
-  }
-
-  #lost(error: Error): void {
-    if (this.#abort.signal.aborted) return;
-    this.#host.log.debug(`Control service lost its client ${this.remoteAddress}: ${error.message}`);
-    this.#abort.abort(clientVanished());
-    this.#stream.destroy();
-  }
-
   #closed(): void {
     this.#lineEnded();
-    clearTimeout(this.#lingerTimer);
     this.#lines.discard();
-    this.#abort.abort(clientVanished());
     this.#host.log.debug(`Client disconnected from control service ${this.remoteAddress}`);
   }
-}
-
-function clientVanished(): ReceptorError {
-  return new ReceptorError('RECEPTOR_CONNECTION_LOST', 'the client vanished before the end of its input');
 }

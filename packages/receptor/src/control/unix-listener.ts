@@ -3,7 +3,7 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { dirname, join } from 'node:path';
 import { ReceptorError } from '@receptor/protocol';
 import type { Logger } from '@receptor/workceptor';
-import { type FileLock, tryLock } from '../file-lock.js';
+import { type FileLock, lockHolder, tryLock } from '../file-lock.js';
 import { type Listener, surviveAcceptErrors } from '../listeners/listener.js';
 import { systemErrorText } from '../listeners/system-error.js';
 
@@ -47,10 +47,14 @@ export async function lockUnixSocket(filename: string): Promise<FileLock> {
   try {
     lock = await tryLock(`${filename}.lock`);
   } catch (error) {
-    throw failed(systemErrorText(error), error);
+    throw failed(`${systemErrorText(error)} (${filename}.lock)`, error);
   }
   if (lock === 'unsupported') lock = (await answers(filename)) ? 'taken' : { release() {} };
-  if (lock === 'taken') throw failed('fslock is already locked');
+  if (lock === 'taken') {
+    const holder = lockHolder(`${filename}.lock`);
+    const by = holder === undefined ? '' : `, held by process ${holder}`;
+    throw failed(`fslock is already locked (${filename}.lock${by})`);
+  }
   return lock;
 }
 
@@ -65,10 +69,15 @@ function answers(filename: string): Promise<boolean> {
   });
 }
 
+/** The longest path that a client can name a socket by, in bytes. */
+const MAX_PATH = process.platform === 'linux' ? 107 : 103;
+
 /** Makes the socket in a directory that only we can enter, and moves it to its place when it is ready. */
 async function bind(server: Server, filename: string, mode: number): Promise<Stats> {
   let directory: string | undefined;
   let step = `could not listen on socket file: listen unix ${filename}: bind`;
+  // Where it is moved to, the system would not say so.
+  if (Buffer.byteLength(filename) > MAX_PATH) throw socketError(`${step}: invalid argument`);
   try {
     // A short name: the path of a socket has about a hundred bytes.
     directory = mkdtempSync(`${dirname(filename)}/.`);
@@ -98,6 +107,6 @@ function listening(server: Server, path: string): Promise<void> {
   });
 }
 
-function socketError(text: string, cause: unknown): ReceptorError {
+function socketError(text: string, cause?: unknown): ReceptorError {
   return new ReceptorError('RECEPTOR_CONFIG_INVALID', `error opening Unix socket: ${text}`, { cause });
 }

@@ -188,7 +188,8 @@ describe('the daemon as a process', () => {
     const second = launch(CONTROL + WORK);
     expect(await second.ended).toEqual({ code: 1, signal: null });
     expect(second.seen.output).toBe(
-      'Error: error opening Unix socket: could not acquire lock on socket file: fslock is already locked\n',
+      `Error: error opening Unix socket: could not acquire lock on socket file: fslock is already locked (${first.socket}.lock, held by process ${first.child.pid})\n` +
+        `Hint: another daemon (process ${first.child.pid}) has the socket ${first.socket}: stop that one first, or give this one another 'filename' in its control-service\n`,
     );
     const client = await Client.greeted(first.socket);
     expect(await client.ask('ping foo')).toContain('"Success":true');

@@ -72,12 +72,20 @@ describe('a Unix socket', () => {
     expect(existsSync(path)).toBe(true);
   });
 
+  it('refuses a path too long for any client, though the socket could be moved there', async () => {
+    const long = join(directory, 'x'.repeat(110));
+    await expect(listenOnUnixSocket(long, 0o600, refuse, silentLogger)).rejects.toThrow(
+      `error opening Unix socket: could not listen on socket file: listen unix ${long}: bind: invalid argument`,
+    );
+    expect(existsSync(long)).toBe(false);
+  });
+
   it('says in Go’s words that its directory is missing', async () => {
-    await expect(lockUnixSocket(join(directory, 'no', 'foo.sock'))).rejects.toMatchObject({
-      code: 'RECEPTOR_CONFIG_INVALID',
-      message: 'error opening Unix socket: could not acquire lock on socket file: no such file or directory',
-    });
     const missing = join(directory, 'no', 'foo.sock');
+    await expect(lockUnixSocket(missing)).rejects.toMatchObject({
+      code: 'RECEPTOR_CONFIG_INVALID',
+      message: `error opening Unix socket: could not acquire lock on socket file: no such file or directory (${missing}.lock)`,
+    });
     await expect(listenOnUnixSocket(missing, 0o600, refuse, silentLogger)).rejects.toThrow(
       `error opening Unix socket: could not listen on socket file: listen unix ${missing}: bind: no such file or directory`,
     );

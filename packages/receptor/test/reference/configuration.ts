@@ -97,7 +97,7 @@ Everything is read before anything is done. Then each of the phases ${PHASES.map
 sections in their order, so that a section may use what a later one defines in an earlier phase: a listener can name a
 \`tls-server\` that stands below it. What is wrong with a section is found in the phase given with it; what is wrong with a
 single value, when it is read. A mistake ends the start with \`Error: …\`, the place in the file, and exit code 1;
-nothing stays open. Control services answer when all sections are in force.
+nothing stays open. A line \`Hint: …\` after it says what to do, where the error itself does not. Control services answer when all sections are in force.
 
 Lock files keep daemons from disturbing each other: one beside each Unix socket (\`FILE.lock\`, which a Go daemon honours too),
 and one beside the node's data directory (\`DATADIR/ID.lock\`, which a Go daemon does not know). They are free when their daemon

@@ -1,4 +1,5 @@
 import type { Call } from '../call.js';
+import { Failure } from '../failure.js';
 
 const OTHER = 5;
 
@@ -8,7 +9,6 @@ export async function run({ output, client }: Call): Promise<number> {
     output.line('Reload successful');
     return 0;
   }
-  output.error(reply.Error);
   const [, code] = /ERRORCODE ([34])/.exec(reply.Error) ?? [];
-  return code === undefined ? OTHER : Number(code);
+  throw new Failure(code === undefined ? OTHER : Number(code), reply.Error);
 }
