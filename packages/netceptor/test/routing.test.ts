@@ -396,4 +396,10 @@ describe('what was seen', () => {
     expect(recent.add('a', 1099)).toBe(false);
     expect(recent.add('h', 1099)).toBe(true);
   });
+
+  it('is not remembered for longer because it is seen again and again', () => {
+    const recent = new Recent(3, 100);
+    const seen = [0, 60, 120, 180, 240].map((now) => recent.add('a', 1000 + now));
+    expect(seen).toEqual([false, true, true, true, false]);
+  });
 });

@@ -21,6 +21,8 @@ const ANNOUNCE_FIRST = 100;
 const ANNOUNCE_PER_NODE = 2;
 const ANNOUNCE_LATEST = 2000;
 const FORGET_PERIOD = 60_000;
+/** Who says again what is not so, with every update, is answered again after this long. */
+const REPLY_APART = 5000;
 
 /** What the routing of a node needs of the rest of it. */
 export interface RoutingContext {
@@ -44,7 +46,7 @@ export class Routing {
   readonly #recalculation: Debounce;
   readonly #forgetting: Debounce;
   /** Neighbours that were told lately what others know of a node's epoch. */
-  readonly #reminded = new Recent(1000, 60_000);
+  readonly #reminded = new Recent(1000, REPLY_APART);
   #announcement: (() => void) | undefined;
   #table: RoutingTable = new Map();
 
@@ -124,12 +126,17 @@ export class Routing {
         `Node ${update.nodeId} with epoch ${update.epoch} sent update ${update.updateId} suspecting a duplicate ` +
           `node with epoch ${update.suspectedDuplicate}`,
       );
-    if (verdict.reply && !this.#reminded.add(`${update.epoch} ${update.nodeId} ${via}`, clock.now()))
-      link.sendControl(this.#forwarded(verdict.reply));
+    if (verdict.reply) this.#reply(link, update, verdict.reply);
     if (verdict.learned !== undefined) names.add(verdict.learned);
     if (verdict.announce) this.#announce();
     if (verdict.recalculate) this.#recalculation.request();
     if (verdict.relay) neighbours.flood(this.#forwarded(update), link);
+  }
+
+  /** Tells a neighbour what it does not know of an epoch: again, if it goes on, because messages get lost. */
+  #reply(link: Link, { nodeId, epoch }: RoutingUpdate, reply: RoutingUpdate): void {
+    const reason = `${epoch} ${nodeId} ${link.peer}`;
+    if (!this.#reminded.add(reason, this.#context.clock.now())) link.sendControl(this.#forwarded(reply));
   }
 
   #announce(): void {

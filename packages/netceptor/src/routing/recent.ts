@@ -9,7 +9,7 @@ export class Recent {
   #old = new Set<string>();
   #turned = 0;
 
-  /** @param limit entries of a generation @param lifetime milliseconds an entry is remembered at least */
+  /** @param limit entries of a generation @param lifetime milliseconds an entry is remembered at least, and twice that at most while more is added */
   constructor(limit: number, lifetime: number) {
     this.#limit = limit;
     this.#lifetime = lifetime;
@@ -19,15 +19,15 @@ export class Recent {
     return this.#young.has(entry) || this.#old.has(entry);
   }
 
-  /** Adds it; whether it was there already. */
+  /** Adds it, unless it is there already, which it returns; asking again does not make it stay for longer. */
   add(entry: string, now: number): boolean {
     if (this.#young.size >= this.#limit || now - this.#turned > this.#lifetime) {
       this.#old = this.#young;
       this.#young = new Set();
       this.#turned = now;
     }
-    const seen = this.has(entry);
+    if (this.has(entry)) return true;
     this.#young.add(entry);
-    return seen;
+    return false;
   }
 }
