@@ -1,9 +1,9 @@
-import type { Backend, BackendSettings, RunningBackend } from '@receptor/netceptor';
+import type { Backend, BackendSettings, Netceptor, RunningBackend } from '@receptor/netceptor';
 import type { Logger } from '@receptor/workceptor';
 import { type ConfigItem, configError, itemKey } from './config/item.js';
 import type { SectionName } from './config/sections/index.js';
 import { listenError } from './listeners/tcp.js';
-import type { MeshNode } from './mesh-node.js';
+import type { OwnNode } from './own-node.js';
 import type { TlsProfiles } from './tls-profiles.js';
 
 /** The sections that give a node links to others. */
@@ -24,17 +24,17 @@ interface Way {
   readonly listens?: { readonly network: 'tcp' | 'udp'; readonly host: string; readonly port: number };
 }
 
-type Netceptor = typeof import('@receptor/netceptor');
+type Library = typeof import('@receptor/netceptor');
 
 /** The links that a node has by its configuration. */
 export class Backends {
-  readonly #node: MeshNode;
+  readonly #node: OwnNode;
   readonly #tls: TlsProfiles;
   readonly #log: Logger;
   /** What runs, by what the configuration says of it; the same can be there several times. */
   readonly #running = new Map<string, RunningBackend[]>();
 
-  constructor(node: MeshNode, tls: TlsProfiles, log: Logger) {
+  constructor(node: OwnNode, tls: TlsProfiles, log: Logger) {
     this.#node = node;
     this.#tls = tls;
     this.#log = log;
@@ -53,13 +53,15 @@ export class Backends {
       if (count > 0)
         await Promise.all((this.#running.get(key) ?? []).splice(0, count).map((each) => each.stop()));
 
-    const netceptor = await import('@receptor/netceptor');
+    if (wanted.length === 0) return;
+    const node = await this.#node.join();
+    const library = await import('@receptor/netceptor');
     for (const item of wanted) {
       const key = itemKey(item);
       const missing = surplus.get(key) ?? 0;
-      const way = missing < 0 ? wayOf(item, netceptor, this.#tls) : undefined;
+      const way = missing < 0 ? wayOf(item, library, this.#tls) : undefined;
       if (!way) continue;
-      const backend = await start(this.#node, way, settingsOf(item));
+      const backend = await start(node, way, settingsOf(item));
       this.#log.debug(way.running(backend.address));
       this.#running.set(key, [...(this.#running.get(key) ?? []), backend]);
       surplus.set(key, missing + 1);
@@ -68,7 +70,7 @@ export class Backends {
 }
 
 async function start(
-  node: MeshNode,
+  node: Netceptor,
   { backend, listens }: Way,
   settings: BackendSettings,
 ): Promise<RunningBackend> {
@@ -77,7 +79,7 @@ async function start(
       `${listens.network === 'tcp' ? 'listen tcp: ' : ''}address ${listens.port}: invalid port`,
     );
   try {
-    return await node.netceptor.addBackend(backend, settings);
+    return await node.addBackend(backend, settings);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const cause = error.cause instanceof Error ? error.cause : undefined;
@@ -87,13 +89,13 @@ async function start(
   }
 }
 
-function wayOf(item: ConfigItem, netceptor: Netceptor, tls: TlsProfiles): Way | undefined {
+function wayOf(item: ConfigItem, library: Library, tls: TlsProfiles): Way | undefined {
   switch (item.section) {
     case 'tcp-listener': {
       const { bindaddr: host, port } = item.settings;
       const options = { ...tlsListener(tls, item.settings.tls), host: wildcard(host), port };
       return {
-        backend: new netceptor.TcpListener(options),
+        backend: new library.TcpListener(options),
         running: (address) => `Listening on TCP ${address}`,
         listens: { network: 'tcp', host, port },
       };
@@ -101,7 +103,7 @@ function wayOf(item: ConfigItem, netceptor: Netceptor, tls: TlsProfiles): Way | 
     case 'udp-listener': {
       const { bindaddr: host, port } = item.settings;
       return {
-        backend: new netceptor.UdpListener({ host, port }),
+        backend: new library.UdpListener({ host: wildcard(host), port }),
         running: (address) => `Listening on UDP ${address}`,
         listens: { network: 'udp', host, port },
       };
@@ -110,7 +112,7 @@ function wayOf(item: ConfigItem, netceptor: Netceptor, tls: TlsProfiles): Way | 
       const { bindaddr: host, port, path } = item.settings;
       const options = { ...tlsListener(tls, item.settings.tls), host: wildcard(host), port, path };
       return {
-        backend: new netceptor.WebSocketListener(options),
+        backend: new library.WebSocketListener(options),
         running: (address) => `Listening on Websocket ${address} path ${path}`,
         listens: { network: 'tcp', host, port },
       };
@@ -119,14 +121,14 @@ function wayOf(item: ConfigItem, netceptor: Netceptor, tls: TlsProfiles): Way | 
       const { address, redial } = item.settings;
       const options = { ...tlsDialler(tls, item.settings.tls), address, redial };
       return {
-        backend: new netceptor.TcpDialler(options),
+        backend: new library.TcpDialler(options),
         running: () => `Running TCP peer connection ${address}`,
       };
     }
     case 'udp-peer': {
       const { address, redial } = item.settings;
       return {
-        backend: new netceptor.UdpDialler({ address, redial }),
+        backend: new library.UdpDialler({ address, redial }),
         running: () => `Running UDP peer connection ${address}`,
       };
     }
@@ -134,7 +136,7 @@ function wayOf(item: ConfigItem, netceptor: Netceptor, tls: TlsProfiles): Way | 
       const { address, redial, extraheader } = item.settings;
       const options = { ...tlsDialler(tls, item.settings.tls), address, redial, extraHeader: extraheader };
       return {
-        backend: new netceptor.WebSocketDialler(options),
+        backend: new library.WebSocketDialler(options),
         running: () => `Running Websocket peer connection ${address}`,
       };
     }

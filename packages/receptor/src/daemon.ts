@@ -10,10 +10,9 @@ import { ControlServer } from './control/server.js';
 import { ControlService } from './control/service.js';
 import { lockData } from './data-lock.js';
 import type { FileLock } from './file-lock.js';
-import { LocalNode } from './local-node.js';
 import type { DaemonLogger } from './logging.js';
-import { MeshNode } from './mesh-node.js';
-import { ReloadRefused, readAgain } from './reload.js';
+import { OwnNode } from './own-node.js';
+import { readAgain } from './reload.js';
 import { NodeAccess } from './remote-access.js';
 import { loadSigning } from './signing.js';
 import { loadTlsProfiles } from './tls-profiles.js';
@@ -67,11 +66,18 @@ export async function startDaemon(configuration: Configuration, log: DaemonLogge
   const { signer, verifier } = loadSigning(items, id, log);
   const remote = new NodeAccess(tls, signer);
   const workceptor = new Workceptor({ nodeId: id, dataDir: settings.datadir, remote, logger: log });
-  const node = items.some(({ section }) => OF_THE_MESH.has(section))
-    ? await MeshNode.create({ id, version, settings, tls, workceptor, log })
-    : new LocalNode(id, version, workceptor);
-  remote.connect(node, node instanceof MeshNode ? node.netceptor : undefined);
-  const backends = node instanceof MeshNode ? new Backends(node, tls, log) : undefined;
+  let supersede = () => {};
+  const superseded = new Promise<void>((resolve) => {
+    supersede = resolve;
+  });
+  const node = new OwnNode({ id, version, settings, tls, workceptor, log }, (netceptor) => {
+    remote.watch(netceptor);
+    netceptor.once('duplicate', supersede);
+  });
+  remote.connect(node);
+  // Takes a while to load; a node that is all by itself does without it.
+  if (items.some(({ section }) => OF_THE_MESH.has(section))) await node.join();
+  const backends = new Backends(node, tls, log);
   const commands = receptorCommands({
     node,
     workceptor,
@@ -113,7 +119,7 @@ export async function startDaemon(configuration: Configuration, log: DaemonLogge
     }
     node.changed();
     await workceptor.open();
-    await backends?.apply(items);
+    await backends.apply(items);
     for (const service of services) await service.listen();
     for (const each of controlItems) log.info(`Running control service ${each.service}`);
     if (!idle) log.info('Initialization complete');
@@ -129,9 +135,7 @@ export async function startDaemon(configuration: Configuration, log: DaemonLogge
     workceptor,
     addresses: services.flatMap((service) => service.addresses),
     idle,
-    superseded: new Promise((resolve) => {
-      if (node instanceof MeshNode) node.netceptor.once('duplicate', resolve);
-    }),
+    superseded,
     close: () => {
       closing ??= close();
       return closing;
@@ -140,17 +144,12 @@ export async function startDaemon(configuration: Configuration, log: DaemonLogge
 }
 
 /** What `reload` does: one after the other, each from what the one before has left in force. */
-function reloader(configuration: Configuration, backends: Backends | undefined): () => Promise<void> {
+function reloader(configuration: Configuration, backends: Backends): () => Promise<void> {
   let now = configuration.items;
   let last: Promise<void> = Promise.resolve();
   const reload = async (): Promise<void> => {
     const items = await readAgain(configuration, now);
-    if (!backends && items.some(({ section }) => BACKENDS.has(section)))
-      throw new ReloadRefused(
-        3,
-        'this node was started without any backend. Must restart receptor for these changes to take effect',
-      );
-    await backends?.apply(items);
+    await backends.apply(items);
     now = items;
   };
   return () => {

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
+import type { Netceptor } from '@receptor/netceptor';
 import { ReceptorError } from '@receptor/protocol';
 import type { RemoteAccess, Signer } from '@receptor/workceptor';
 import type { NodeView } from './control/node-view.js';
-import type { MeshNode } from './mesh-node.js';
 import type { TlsProfiles } from './tls-profiles.js';
 
 /** The service by which nodes give work to each other (reference: work, 5.1). */
@@ -21,9 +21,13 @@ export class NodeAccess implements RemoteAccess {
   }
 
   /** Says which node it is; the node's units are taken up after that. */
-  connect(node: Pick<NodeView, 'dial'>, netceptor?: MeshNode['netceptor']): void {
+  connect(node: Pick<NodeView, 'dial'>): void {
     this.#node = node;
-    netceptor?.on('nodeAppeared', (id) => {
+  }
+
+  /** Tells of nodes that come into reach from here on. */
+  watch(netceptor: Netceptor): void {
+    netceptor.on('nodeAppeared', (id) => {
       for (const listener of [...(this.#listeners.get(id) ?? [])]) listener();
     });
   }

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import { MeshError } from '../errors.js';
 
 /** A host and a port. */
@@ -26,4 +27,10 @@ export function parseHostPort(address: string): HostPort {
 /** The usual way to write where something listens or comes from. */
 export function formatHostPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** An IPv4 address as such, where a socket for both families shows it as one of IPv6. */
+export function plainAddress(address: string): string {
+  const plain = address.replace(/^::ffff:/i, '');
+  return isIPv4(plain) ? plain : address;
 }

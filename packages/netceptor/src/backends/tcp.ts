@@ -6,7 +6,7 @@ import {
   type TLSSocket,
 } from 'node:tls';
 import type { TlsListenerOptions } from '../tls/profile.js';
-import { formatHostPort, type HostPort, parseHostPort } from './address.js';
+import { formatHostPort, type HostPort, parseHostPort, plainAddress } from './address.js';
 import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
 import { backendError, onAbort, stopped } from './failure.js';
 import { StreamSession } from './stream-session.js';
@@ -21,7 +21,7 @@ const MAX_CONNECTIONS = 10_000;
 export interface TcpListenerOptions {
   /** 0 for any free port. */
   readonly port: number;
-  /** The address to bind to; `0.0.0.0` when left out. */
+  /** The address to bind to, `0.0.0.0` when left out; empty for every address of IPv4 and IPv6. */
   readonly host?: string;
   /** The certificate to show and the demands on callers; plain TCP when left out. */
   readonly tls?: TlsListenerOptions;
@@ -48,7 +48,11 @@ export class TcpListener implements ListeningBackend {
         return;
       }
       accept(
-        new StreamSession(socket, formatHostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0), clock),
+        new StreamSession(
+          socket,
+          formatHostPort(plainAddress(socket.remoteAddress ?? ''), socket.remotePort ?? 0),
+          clock,
+        ),
       );
     };
     const server = tls

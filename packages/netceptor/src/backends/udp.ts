@@ -1,7 +1,7 @@
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { isIPv6 } from 'node:net';
-import { formatHostPort, type HostPort, parseHostPort } from './address.js';
+import { formatHostPort, type HostPort, parseHostPort, plainAddress } from './address.js';
 import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
 import { DatagramSession } from './datagram-session.js';
 import { backendError, onAbort, stopped } from './failure.js';
@@ -15,7 +15,7 @@ const BUFFER_SIZE = 4 * 1024 * 1024;
 export interface UdpListenerOptions {
   /** 0 for any free port. */
   readonly port: number;
-  /** The address to bind to; `0.0.0.0` when left out. */
+  /** The address to bind to, `0.0.0.0` when left out; empty for every address of IPv4 and IPv6. */
   readonly host?: string;
 }
 
@@ -28,9 +28,10 @@ export class UdpListener implements ListeningBackend {
     this.#options = options;
   }
 
-  listen(accept: (session: Session) => void, { log, signal }: BackendContext): Promise<string> {
+  async listen(accept: (session: Session) => void, { log, signal }: BackendContext): Promise<string> {
     const { port, host = '0.0.0.0' } = this.#options;
-    const socket = createSocket({ type: isIPv6(host) ? 'udp6' : 'udp4' });
+    const both = host === '' && (await hasIPv6());
+    const socket = createSocket({ type: both || isIPv6(host) ? 'udp6' : 'udp4' });
     const sessions = new Map<string, DatagramSession>();
     const begin = (key: string, { address, port: from }: RemoteInfo): DatagramSession => {
       const session: DatagramSession = new DatagramSession(
@@ -45,7 +46,7 @@ export class UdpListener implements ListeningBackend {
       return session;
     };
     socket.on('message', (message, remote) => {
-      const key = formatHostPort(remote.address, remote.port);
+      const key = formatHostPort(plainAddress(remote.address), remote.port);
       const known = sessions.get(key);
       if (!known && sessions.size >= MAX_SESSIONS) return;
       (known ?? begin(key, remote)).deliver(message);
@@ -53,7 +54,7 @@ export class UdpListener implements ListeningBackend {
     return new Promise((resolve, reject) => {
       const failed = (error: Error) => reject(backendError(error));
       socket.once('error', failed);
-      socket.bind({ port, address: host }, () => {
+      socket.bind({ port, ...(host !== '' && { address: host }) }, () => {
         socket.off('error', failed);
         socket.on('error', (error) => log.error(`Backend receiving error ${error.message}`));
         enlargeBuffers(socket);
@@ -92,9 +93,12 @@ export class UdpDialler implements DiallingBackend {
   }
 
   async connect({ signal }: BackendContext): Promise<Session> {
-    const { address, family } = await lookup(this.#target.host).catch((error: unknown) => {
-      throw backendError(error);
-    });
+    // As with Go, IPv4 goes first: of a datagram that nobody takes nothing is heard, so there is no trying the other.
+    const { address, family } = await lookup(this.#target.host, { order: 'ipv4first' }).catch(
+      (error: unknown) => {
+        throw backendError(error);
+      },
+    );
     if (signal.aborted) throw stopped();
     const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4' });
     return new Promise((resolve, reject) => {
@@ -119,6 +123,18 @@ export class UdpDialler implements DiallingBackend {
       });
     });
   }
+}
+
+/** Whether a socket can be bound to the addresses of IPv6; some hosts have been told to do without. */
+function hasIPv6(): Promise<boolean> {
+  const socket = createSocket('udp6');
+  return new Promise((resolve) => {
+    socket.once('error', () => {
+      resolve(false);
+      socket.close();
+    });
+    socket.bind(0, () => socket.close(() => resolve(true)));
+  });
 }
 
 function enlargeBuffers(socket: ReturnType<typeof createSocket>): void {

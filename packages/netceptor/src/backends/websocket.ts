@@ -5,7 +5,7 @@ import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { WebSocket, WebSocketServer } from 'ws';
 import { MeshError } from '../errors.js';
 import type { TlsListenerOptions } from '../tls/profile.js';
-import { formatHostPort } from './address.js';
+import { formatHostPort, plainAddress } from './address.js';
 import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
 import { backendError, onAbort, stopped } from './failure.js';
 import { refusalOf } from './tcp.js';
@@ -20,7 +20,7 @@ const MAX_CONNECTIONS = 10_000;
 export interface WebSocketListenerOptions {
   /** 0 for any free port. */
   readonly port: number;
-  /** The address to bind to; `0.0.0.0` when left out. */
+  /** The address to bind to, `0.0.0.0` when left out; empty for every address of IPv4 and IPv6. */
   readonly host?: string;
   /** The path to answer on, with all below it when it ends in `/`; `/` when left out. */
   readonly path?: string;
@@ -64,7 +64,10 @@ export class WebSocketListener implements ListeningBackend {
       socket.on('error', () => {});
       if (!pathMatches(request, path)) return refuse(socket, '404 Not Found', '404 page not found');
       if (!isSameOrigin(request)) return refuse(socket, '403 Forbidden', 'Forbidden');
-      const remote = formatHostPort(request.socket.remoteAddress ?? '', request.socket.remotePort ?? 0);
+      const remote = formatHostPort(
+        plainAddress(request.socket.remoteAddress ?? ''),
+        request.socket.remotePort ?? 0,
+      );
       webSockets.handleUpgrade(request, socket, head, (webSocket) =>
         accept(new WebSocketSession(webSocket, remote, clock)),
       );

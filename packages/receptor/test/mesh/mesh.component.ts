@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { ReceptorClient } from '@receptor/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type RunningDaemon, runDaemon } from '../control/running-daemon.js';
@@ -45,6 +46,32 @@ const reaches = ({ client }: { client: ReceptorClient }, ...ids: string[]) =>
     },
     { timeout: 20_000, interval: 20 },
   );
+
+const hasIPv6 = Object.values(networkInterfaces()).some((each) =>
+  each?.some(({ address }) => address === '::1'),
+);
+
+describe('a listener without an address', () => {
+  it.skipIf(!hasIPv6).each([
+    ['tcp', ''],
+    ['udp', ''],
+    ['ws', 'ws://'],
+  ])('of %s is reached by IPv4 and by IPv6', async (kind, scheme) => {
+    const port = await freePort();
+    const alpha = await start('alpha', `- ${kind}-listener: {port: ${port}}`);
+    await start('beta', `- ${kind}-peer: "${scheme}127.0.0.1:${port}"`);
+    await start('gamma', `- ${kind}-peer: "${scheme}[::1]:${port}"`);
+    await reaches(alpha, 'beta', 'gamma');
+    expect(alpha.log.join('')).toMatch(new RegExp(`Listening on \\w+ \\[::\\]:${port}`));
+  });
+
+  it('of udp has an address of IPv4 when it is given one', async () => {
+    const port = await freePort();
+    const alpha = await start('alpha', `- udp-listener: {port: ${port}, bindaddr: 127.0.0.1}`);
+    await start('beta', `- udp-peer: "localhost:${port}"`);
+    await reaches(alpha, 'beta');
+  });
+});
 
 describe('two daemons are linked', () => {
   it.each([

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseArguments } from '../../src/config/arguments.js';
 import { type Daemon, startDaemon } from '../../src/daemon.js';
 import { createLogger } from '../../src/logging.js';
+import { Authority, CertificateFiles } from '../tls/certificate-files.js';
 
 let directory: string;
 let log: string[];
@@ -142,7 +143,7 @@ describe('reload', () => {
     await hasPeers(beta, 'alpha 1');
   });
 
-  it('needs a file, and a node that can have links', async () => {
+  it('needs a file', async () => {
     const args = [
       '--node',
       'id=alpha',
@@ -155,13 +156,90 @@ describe('reload', () => {
       Success: false,
       Error: 'no configuration file was provided, reload function not set ERRORCODE 4',
     });
-    const beta = await start('beta', ['-c', write('beta', '- local-only\n')]);
-    expect(await beta.reload()).toEqual({ Success: true });
-    write('beta', '- tcp-peer: localhost:1\n');
-    expect(await beta.reload()).toEqual({
+  });
+
+  it('gives a node that was all by itself its first link, with its services and its work', async () => {
+    const [one, two] = [await freePort(), await freePort()];
+    const work = '- work-command: {worktype: a, command: cat}\n';
+    const alone = ['-c', write('alpha', `- local-only\n${work}`)];
+    const alpha = await start('alpha', alone);
+    // What is under way goes on.
+    const itself = alpha.through('alpha');
+    expect((await itself.status()).NodeID).toBe('alpha');
+    expect((await alpha.status()).RoutingTable).toEqual({});
+    const beta = await start('beta', ['-c', write('beta', `- tcp-peer: localhost:${one}`)]);
+
+    const busy = createServer();
+    await once(busy.listen(two, '127.0.0.1'), 'listening');
+    write('alpha', `- tcp-listener: {port: ${two}, bindaddr: 127.0.0.1}\n${work}`);
+    expect(await alpha.reload()).toEqual({
       Success: false,
-      Error:
-        'this node was started without any backend. Must restart receptor for these changes to take effect ERRORCODE 3',
+      Error: `listen tcp 127.0.0.1:${two}: bind: address already in use ERRORCODE 4`,
     });
+    await new Promise((resolve) => busy.close(resolve));
+
+    write('alpha', `- tcp-listener: {port: ${one}}\n${work}`);
+    expect(await alpha.reload()).toEqual({ Success: true });
+    await hasPeers(beta, 'alpha 1');
+    await vi.waitFor(
+      async () =>
+        expect((await beta.status()).Advertisements).toContainEqual(
+          expect.objectContaining({ NodeID: 'alpha', WorkCommands: [{ WorkType: 'a', Secure: false }] }),
+        ),
+      { timeout: 20_000, interval: 50 },
+    );
+    const through = beta.through('alpha');
+    const { unitid } = await through.submitWork({ workType: 'a', payload: 'x' });
+    expect(await itself.workList()).toHaveProperty(unitid);
+    await expect(alpha.submitWork({ workType: 'nosuch', node: 'beta', payload: '' })).rejects.toThrow(
+      'unknown work type nosuch',
+    );
+    // All links can go again.
+    write('alpha', work);
+    expect(await alpha.reload()).toEqual({ Success: true });
+    await hasPeers(alpha);
+  });
+
+  it('puts a TLS profile on a link, and has another one refused that is not there', async () => {
+    const files = new CertificateFiles();
+    try {
+      const authority = await Authority.create();
+      files.write('ca.crt', authority.pem);
+      for (const id of ['alpha', 'beta']) await files.pair(id, authority, { nodeIds: [id] });
+      const port = await freePort();
+      const pair = (id: string) => `cert: ${files.file(`${id}.crt`)}, key: ${files.file(`${id}.key`)}`;
+      const ca = files.file('ca.crt');
+      const server = `- tls-server: {name: s, ${pair('alpha')}, requireclientcert: true, clientcas: ${ca}}\n`;
+      const client = `- tls-client: {name: c, ${pair('beta')}, rootcas: ${ca}}\n`;
+      const alpha = await start('alpha', ['-c', write('alpha', `${server}- tcp-listener: {port: ${port}}`)]);
+      const beta = await start('beta', ['-c', write('beta', `${client}- tcp-peer: localhost:${port}`)]);
+      await hasPeers(alpha, 'beta 1');
+
+      write('alpha', `${server}- tcp-listener: {port: ${port}, tls: s}`);
+      expect(await alpha.reload()).toEqual({ Success: true });
+      await hasPeers(alpha);
+      await hasPeers(beta);
+      write('beta', `${client}- tcp-peer: {address: "localhost:${port}", tls: nosuch}`);
+      expect(await beta.reload()).toMatchObject({
+        Success: false,
+        Error: expect.stringMatching(/^unknown TLS config nosuch.* ERRORCODE 4$/),
+      });
+      write('beta', `${client}- tcp-peer: {address: "localhost:${port}", tls: c}`);
+      expect(await beta.reload()).toEqual({ Success: true });
+      await hasPeers(alpha, 'beta 1');
+
+      write(
+        'beta',
+        `${client.replace('name: c', 'name: d')}- tcp-peer: {address: "localhost:${port}", tls: d}`,
+      );
+      expect(await beta.reload()).toEqual({
+        Success: false,
+        Error:
+          "a non-reloadable config action 'tls-client' was modified or added. Must restart receptor for these changes to take effect ERRORCODE 3",
+      });
+      expect(await peers(alpha)).toEqual(['beta 1']);
+    } finally {
+      rmSync(files.directory, { recursive: true });
+    }
   });
 });
