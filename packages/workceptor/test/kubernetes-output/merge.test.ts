@@ -61,7 +61,7 @@ class Scene {
 
   logBrings(bytes: number): void {
     const order = this.merge.order;
-    if (order.kind === 'park') return;
+    if (order.kind === 'park' || order.kind === 'hold') return;
     const end = this.logEnd(bytes);
     // A chunk does not end in carriage returns; the source holds them back.
     if (end <= this.logAt) return;
@@ -96,7 +96,7 @@ class Scene {
     const order = this.merge.order;
     if (order.id === this.obeyed) return;
     this.obeyed = order.id;
-    if (order.kind === 'park') return;
+    if (order.kind === 'park' || order.kind === 'hold') return;
     if ('cursor' in order) this.logAt = order.cursor?.taken ?? 0;
     else this.logAt = order.kind === 'near' ? Math.max(0, this.logAt - 1000) : 0;
     this.merge.onLogReady(this.now, true);
@@ -279,11 +279,85 @@ describe('Merge', () => {
       scene.now += 1;
       scene.attachBrings(at);
     }
-    expect(scene.merge.order.kind).toBe('park');
+    expect(scene.merge.order.kind).toBe('hold');
     scene.attachEnds(false);
+    expect(scene.merge.order.kind).toBe('release');
     scene.end();
     expect(scene.result.equals(output)).toBe(true);
     expect(scene.merge.flaws.gaps).toEqual([]);
+  });
+
+  it('looks for its place by content when the log that it left has been rotated more than once since', () => {
+    const output = varied(WINDOW * 3, { seed: 41 });
+    const scene = new Scene(new Merge(), output, false);
+    scene.attach(0);
+    scene.attachBrings(5000);
+    scene.logBrings(5000);
+    scene.wait(500);
+    for (let at = 5000; at < WINDOW * 2; at += 30_000) {
+      scene.now += 1;
+      scene.attachBrings(at);
+    }
+    scene.attachEnds(false);
+    scene.merge.onLogLost(scene.now);
+    expect(scene.merge.order.kind).toBe('start');
+    scene.end();
+    expect(scene.result.equals(output)).toBe(true);
+    expect(scene.merge.flaws.gaps).toEqual([]);
+  });
+
+  it('places output that repeats itself in stretches longer than it keeps, when attach drops behind the log', () => {
+    const stretch = varied(WINDOW + 1_000_003, { seed: 42 });
+    const output = Buffer.concat([stretch, stretch, stretch, Buffer.from('the end\n')]);
+    const scene = new Scene(new Merge(), output, false);
+    scene.attach(0);
+    scene.attachBrings(5000);
+    scene.logBrings(5000);
+    scene.wait(500);
+    const drop = stretch.length * 2 + 1_234_567;
+    for (let at = 5000; at < drop; at += 30_000) {
+      scene.now += 1;
+      scene.attachBrings(at);
+    }
+    scene.attachEnds(false);
+    scene.logBrings(stretch.length + 7);
+    scene.attach(drop + 500_000);
+    scene.attachBrings(drop + 900_000);
+    scene.logBrings(output.length - 100_000);
+    scene.wait(500);
+    scene.attachBrings(output.length);
+    scene.attachEnds(true);
+    scene.end();
+    expect(scene.result.length).toBe(output.length);
+    expect(scene.result.equals(output)).toBe(true);
+    expect(scene.merge.flaws.gaps).toEqual([]);
+  });
+
+  it('reads on a log that it left when attach rests, however far behind that is', () => {
+    const output = varied(WINDOW * 4, { seed: 43 });
+    const scene = new Scene(new Merge(), output, false);
+    scene.attach(0);
+    scene.attachBrings(5000);
+    scene.logBrings(5000);
+    scene.wait(500);
+    for (let at = 5000; at < WINDOW * 3; at += 30_000) {
+      scene.now += 1;
+      scene.attachBrings(at);
+    }
+    expect(scene.merge.order.kind).toBe('hold');
+    scene.wait(1_100);
+    expect(scene.merge.order.kind).toBe('release');
+    // Attach goes on slowly meanwhile: that is no reason to leave the log again, as it comes nearer.
+    for (let log = 5000, at = WINDOW * 3; log < at; log += 60_000, at += 1_000) {
+      scene.attachBrings(at);
+      scene.logBrings(log);
+      expect(scene.merge.order.kind).toBe('release');
+    }
+    scene.attachBrings(output.length);
+    expect(scene.merge.order.kind).toBe('release');
+    scene.attachEnds(true);
+    scene.end();
+    expect(scene.result.equals(output)).toBe(true);
   });
 
   it('reports a gap, at its place, when the log was rotated away and attach did not have it', () => {

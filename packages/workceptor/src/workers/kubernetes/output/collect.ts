@@ -220,7 +220,7 @@ class Collector {
     store?.write(merge.takeWrites());
     if (merge.order.id !== this.obeyed && logSource && this.started && !this.logFailure) {
       this.obeyed = merge.order.id;
-      this.logDone = merge.order.kind === 'park';
+      this.logDone = merge.order.kind === 'park' || merge.order.kind === 'hold';
       logSource.obey(merge.order);
     }
     if (merge.dropAttach) this.attach?.drop();

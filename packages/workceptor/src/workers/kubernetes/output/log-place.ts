@@ -5,6 +5,8 @@ import { parseStamp } from './stamp.js';
 import type { Window } from './window.js';
 
 const CLOCK_SLACK_NS = 2_000_000_000n;
+/** A log that was left no further back is read through; one further back is looked for by content, which is sooner done. */
+const READ_THROUGH = 512 << 20;
 const NOTHING = Buffer.alloc(0);
 
 /** Where the log is to be opened. Each order has a new `id`. */
@@ -16,6 +18,10 @@ export type LogOrder = { readonly id: number } & (
   | { readonly kind: 'start' }
   /** Not at all, for now. */
   | { readonly kind: 'park' }
+  /** The present stream is kept, and not read for now: while it is open, a rotation takes nothing from it. */
+  | { readonly kind: 'hold' }
+  /** The stream that was kept is read again; one that has ended since is opened anew behind the cursor. */
+  | { readonly kind: 'release'; readonly cursor: LogCursor | undefined }
 );
 
 /** A place in the log and its position. */
@@ -41,6 +47,8 @@ export class LogPlace {
   cursor: LogCursor | undefined;
   seek: Seek | undefined;
   parked = false;
+  /** Parked with the stream at the place that was left. */
+  private held = false;
   /** The container has ended and the log was read to its end. */
   ended = false;
   /** The log will not be read. */
@@ -99,6 +107,7 @@ export class LogPlace {
   startSeek(known: Window, where: 'near' | 'start', latest: number): void {
     this.leave();
     this.parked = false;
+    this.held = false;
     const stamp = this.cursor && parseStamp(this.cursor.stamp);
     if (where === 'start' || stamp === undefined) {
       this.seek = new Seek(known, 'start');
@@ -113,13 +122,20 @@ export class LogPlace {
 
   /** Goes on after {@link park}. */
   resume(known: Window, latest: number): void {
-    const left = this.left;
+    const { held, left } = this;
+    if (held && left && known.end - left.at <= READ_THROUGH) {
+      this.goOn(left, 'release');
+      return;
+    }
     this.startSeek(known, 'near', latest);
-    if (!left || !this.seek?.repetitive) return;
     // Content would prove nothing; counting from where the log was left does.
-    this.found(left.at);
-    this.cursor = left.cursor;
-    this.give({ kind: 'resume', cursor: left.cursor });
+    if (left && this.seek?.repetitive) this.goOn(left, 'resume');
+  }
+
+  private goOn({ at, cursor }: Place, kind: 'resume' | 'release'): void {
+    this.found(at);
+    this.cursor = cursor;
+    this.give({ kind, cursor });
   }
 
   /** The log is at a known position again. */
@@ -128,13 +144,16 @@ export class LogPlace {
     this.seek = undefined;
     this.left = undefined;
     this.parked = false;
+    this.held = false;
   }
 
+  /** Leaves the log. At a known place its stream is held, so that it can be read on from there, whatever is rotated. */
   park(): void {
+    this.held = this.at !== undefined;
     this.leave();
     this.seek = undefined;
     this.parked = true;
-    this.give({ kind: 'park' });
+    this.give({ kind: this.held ? 'hold' : 'park' });
   }
 
   refuse(): void {

@@ -35,7 +35,12 @@ export class LogSearch {
 
   park(): void {
     this.log.park();
-    this.calm = { since: Number.POSITIVE_INFINITY, written: 0 };
+    this.calm = { since: Number.NEGATIVE_INFINITY, written: 0 };
+  }
+
+  /** Reads the log again that was parked. */
+  takeUp(now: number, { joined }: Standing): void {
+    this.log.resume(this.output.known, joined ? this.side.lastAt : now);
   }
 
   /** Lets time have its effect. */
@@ -82,8 +87,8 @@ export class LogSearch {
     if (now - this.calm.since < CALM_MS) return;
     const { written } = this.output;
     const grown = written - this.calm.written;
-    const first = this.calm.since === Number.POSITIVE_INFINITY;
+    const first = this.calm.since === Number.NEGATIVE_INFINITY;
     this.calm = { since: now, written };
-    if (!first && grown < CALM_BYTES) this.start(now, 'near', standing);
+    if (!first && grown < CALM_BYTES) this.takeUp(now, standing);
   }
 }

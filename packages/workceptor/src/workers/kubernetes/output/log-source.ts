@@ -44,9 +44,17 @@ export interface LogSourceOptions {
   readonly events: LogEvents;
 }
 
+type ReadingOrder = Exclude<LogOrder, { kind: 'park' | 'hold' }>;
+
 /** Reads a container's log as it is ordered to, over as many connections as that takes. */
 export class LogSource {
+  /** What ends the reading of the log, while that goes on. */
   private current: AbortController | undefined;
+  /** The order that is carried out. */
+  private order = -1;
+  /** Ordered not to read for now, but to keep the stream. */
+  private held = false;
+  private letGo: (() => void) | undefined;
   private response: IncomingMessage | undefined;
   private paused = false;
   private containerEnded = false;
@@ -60,8 +68,11 @@ export class LogSource {
 
   /** Ends what is read now and does as ordered. */
   obey(order: LogOrder): void {
-    this.current?.abort();
     this.options.events.ready(false);
+    this.order = order.id;
+    this.hold(order.kind === 'hold');
+    if (order.kind === 'hold' || (order.kind === 'release' && this.current)) return;
+    this.current?.abort();
     if (order.kind === 'park') return;
     const control = new AbortController();
     this.current = control;
@@ -71,11 +82,36 @@ export class LogSource {
 
   /** Stops or goes on reading; the connection stays. */
   pause(paused: boolean): void {
-    if (paused === this.paused) return;
+    const before = this.stopped;
     this.paused = paused;
-    if (paused) this.response?.pause();
+    this.changeFrom(before);
+  }
+
+  private hold(held: boolean): void {
+    const before = this.stopped;
+    this.held = held;
+    if (!held) this.letGo?.();
+    this.changeFrom(before);
+  }
+
+  private get stopped(): boolean {
+    return this.paused || this.held;
+  }
+
+  private changeFrom(before: boolean): void {
+    if (this.stopped === before) return;
+    if (this.stopped) this.response?.pause();
     else this.response?.resume();
     this.wake?.();
+  }
+
+  /** Resolves as soon as the log is not held. */
+  private async untilLetGo(signal: AbortSignal): Promise<void> {
+    if (!this.held) return;
+    await new Promise<void>((resolve) => {
+      this.letGo = resolve;
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
   }
 
   /** The container has ended: the log is read to its end, and that is that. */
@@ -90,13 +126,13 @@ export class LogSource {
     await Promise.all(this.running);
   }
 
-  private async run(order: Exclude<LogOrder, { kind: 'park' }>, signal: AbortSignal): Promise<void> {
+  private async run(order: ReadingOrder, signal: AbortSignal): Promise<void> {
     const { api, clock, events, head, log } = this.options;
     const reader = new LogReader('cursor' in order ? order.cursor : undefined);
     const hold = new CarriageHold();
     const backoff = new Backoff();
     let how: 'resume' | 'after' | 'next' | 'fresh' =
-      order.kind === 'near' || order.kind === 'start' ? 'fresh' : order.kind;
+      order.kind === 'after' ? 'after' : 'cursor' in order ? 'resume' : 'fresh';
     let lastTries = 0;
     while (!signal.aborted) {
       const follow = !this.containerEnded;
@@ -116,6 +152,8 @@ export class LogSource {
         if (!reader.cursor && since === undefined) head.onLogOpened(clock.now(), opened);
         const read = await this.read(response, reader, hold, follow, signal);
         head.onLogClosed(clock.now());
+        // What becomes of a stream while it is held is of interest later.
+        await this.untilLetGo(signal);
         if (signal.aborted) return;
         events.ready(false);
         for (const text of reader.foreign) log.warning(`The log of the pod says: ${printable(text)}`);
@@ -124,6 +162,7 @@ export class LogSource {
             how = 'next';
             continue;
           }
+          this.current = undefined;
           events.lost();
           return;
         }
@@ -134,7 +173,8 @@ export class LogSource {
           if (reader.foreign.length === 0 || ++lastTries >= LAST_TRIES) {
             const rest = hold.end();
             if (rest.length > 0) events.content(rest, reader.cursor);
-            events.end(order.id);
+            this.current = undefined;
+            events.end(this.order);
             return;
           }
         }
@@ -143,6 +183,7 @@ export class LogSource {
         if (signal.aborted) return;
         const failure = this.judge(error, ++lastTries);
         if (failure) {
+          this.current = undefined;
           events.failed(failure, error as Error);
           return;
         }
@@ -150,6 +191,7 @@ export class LogSource {
         wait = backoff.take(error instanceof ApiError ? error.retryAfterMs : undefined);
       }
       if (wait > 0) await delay(clock, wait, signal);
+      await this.untilLetGo(signal);
     }
   }
 
@@ -178,14 +220,14 @@ export class LogSource {
       let refresh = false;
       let lastData = clock.now();
       let cancelTimer = () => {};
-      const tell = () => events.ready(!this.paused && reader.state === 'flowing');
+      const tell = () => events.ready(!this.stopped && reader.state === 'flowing');
       const renew = () => {
         refresh = true;
         response.destroy();
       };
       const check = () => {
         cancelTimer();
-        const silent = this.paused ? 0 : clock.now() - lastData;
+        const silent = this.stopped ? 0 : clock.now() - lastData;
         if (reader.state === 'seeking' && silent >= SEEK_QUIET_MS) reader.settle();
         if (reader.state === 'lost') return response.destroy();
         if (follow && this.containerEnded && silent >= LAST_QUIET_MS) return renew();
@@ -228,7 +270,7 @@ export class LogSource {
         resolve({ bytes, complete: response.complete, refresh });
       });
       if (signal.aborted) return abort();
-      if (this.paused) response.pause();
+      if (this.stopped) response.pause();
       tell();
       check();
     });

@@ -4,7 +4,7 @@ import { LinePhase } from './line-phase.js';
 import { type LogOrder, LogPlace } from './log-place.js';
 import type { LogCursor } from './log-reader.js';
 import { LogSearch, type Standing } from './log-search.js';
-import { MergedOutput, WINDOW } from './merged-output.js';
+import { MergedOutput } from './merged-output.js';
 import { type Disagreement, PositionMerge } from './position-merge.js';
 
 /*
@@ -158,7 +158,7 @@ export class Merge {
     const { output, side } = this;
     this.dropAttach = false;
     side.ask(now);
-    if (this.log.parked) this.log.resume(output.known, now);
+    if (this.log.parked) this.search.takeUp(now, this.standing);
     if (this.lines) this.lines.beginAttach();
     else this.positions.ask();
     if (!this.log.refused) return;
@@ -196,7 +196,7 @@ export class Merge {
     if (this.lines && last && this.lines.attach === 'waiting') this.lines.join();
     this.lines?.drop();
     this.positions.close(last);
-    if (this.attach === 'off' && this.log.parked) this.log.resume(this.output.known, now);
+    if (this.attach === 'off' && this.log.parked) this.search.takeUp(now, this.standing);
     this.settle(now);
   }
 
@@ -225,9 +225,7 @@ export class Merge {
     if (raw.length === 0) return;
     if (this.lines) this.lines.onAttach(raw);
     else this.positions.onAttach(now, raw);
-    const { log, positions } = this;
-    if (!this.lines && !log.refused && (positions.lag ?? 0) > WINDOW && positions.attach === 'joined')
-      this.search.park();
+    if (!this.lines && !this.log.refused && this.positions.tooFarBehind) this.search.park();
   }
 
   private joinBlindly(now: number): void {

@@ -46,6 +46,8 @@ export class PositionMerge {
   private joinedAt = 0;
   private count = 0;
   private fullSince: number | undefined;
+  /** How far the log may be behind before it costs attach too much; one that catches up may be as far as it is. */
+  private leash = WINDOW;
   private pace: { count: number; known: number } | undefined;
   private over = false;
   /** The connection has ended; what it brought is still to be placed. */
@@ -82,6 +84,11 @@ export class PositionMerge {
   /** How far the log is behind the output; undefined where that is not known. */
   get lag(): number | undefined {
     return this.log.at === undefined ? undefined : this.output.written - this.log.at;
+  }
+
+  /** Whether the log has fallen behind attach, and is better left for now. */
+  get tooFarBehind(): boolean {
+    return this.attach === 'joined' && (this.lag ?? 0) > this.leash;
   }
 
   ask(): void {
@@ -166,6 +173,9 @@ export class PositionMerge {
   }
 
   settle(now: number): void {
+    const { lag } = this;
+    this.leash =
+      lag === undefined ? Number.POSITIVE_INFINITY : Math.max(WINDOW, Math.min(this.leash, lag + WINDOW));
     if (this.attach === 'waiting') this.settleWaiting(now);
     if (this.attach === 'off') this.release();
   }

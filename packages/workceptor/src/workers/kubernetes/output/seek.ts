@@ -1,20 +1,22 @@
 import { normalise, rawLength } from './normalise.js';
 import type { Window } from './window.js';
 
-/** How much of the output's end is looked for. */
+/** How much of the output is looked for. */
 const PATTERN = 4096;
 /** Shorter agreements prove nothing. */
 const LEAST = 16;
 
 /**
- * Finds the place in a log that has been opened somewhere: the end of the output is looked for in what comes, and the
- * beginning of what comes in the output.
+ * Finds the place in a log that has been opened somewhere: the end of the output, or where that repeats itself what was
+ * before it, is looked for in what comes, and the beginning of what comes in the output.
  */
 export class Seek {
   /** The position behind the pattern. */
   readonly goal: number;
-  /** Whether the end of the output repeats itself, so that finding it would prove nothing. */
+  /** Whether all that is known of the output repeats itself, so that finding it would prove nothing. */
   readonly repetitive: boolean;
+  /** Whether its end does. */
+  private readonly endRepeats: boolean;
   /** Whether anything came. */
   sawBytes = false;
   private readonly pattern: Buffer;
@@ -27,11 +29,20 @@ export class Seek {
     /** Where the log was opened: near the time of interest, or at its beginning. */
     readonly place: 'near' | 'start',
   ) {
-    this.goal = output.end;
-    this.pattern = Buffer.from(output.slice(output.end - PATTERN, output.end));
-    this.repetitive =
-      isRepetitive(this.pattern) ||
-      output.find(this.pattern, output.start) !== this.goal - this.pattern.length;
+    const unique = (end: number): boolean => {
+      const pattern = output.slice(end - PATTERN, end);
+      return !isRepetitive(pattern) && output.find(pattern, output.start) === end - pattern.length;
+    };
+    let goal = output.end;
+    this.endRepeats = !unique(goal);
+    for (let back = PATTERN; this.endRepeats && output.end - back - PATTERN >= output.start; back *= 2) {
+      if (!unique(output.end - back)) continue;
+      goal = output.end - back;
+      break;
+    }
+    this.goal = goal;
+    this.repetitive = this.endRepeats && goal === output.end;
+    this.pattern = Buffer.from(output.slice(goal - PATTERN, goal));
   }
 
   /** Takes content of the log. When the place is found: the position that `rest`, the content's remainder, begins at. */
@@ -64,7 +75,7 @@ export class Seek {
   /** How many of the first bytes that came are the end of the output: a rotation can cut between two writes. */
   overlap(output: Window): number {
     const least = this.head.subarray(0, LEAST);
-    if (least.length < LEAST || this.repetitive) return 0;
+    if (least.length < LEAST || this.endRepeats) return 0;
     const from = output.end - PATTERN;
     for (let at = output.find(least, from); at !== undefined; at = output.find(least, at + 1)) {
       const end = output.slice(at, output.end);
