@@ -78,6 +78,33 @@ describe('a stream', () => {
     expect(digest(await readAll(stream))).toBe(digest(data));
   });
 
+  it.each([
+    ['as large as any link takes', undefined, 65_507],
+    ['that are not cut on a first link of small ones', 1452, 1452],
+  ])('travels in messages %s', async (_, wholeMessage, largest) => {
+    const sizes: number[] = [];
+    network.conditions = (_from, _to, message) => {
+      sizes.push(message.length);
+      return { delay: 0, lost: false };
+    };
+    const a = new Netceptor({ id: 'a' });
+    const b = new Netceptor({ id: 'b' });
+    nodes.push(a, b);
+    await b.addBackend(network.listener('b'));
+    const dialler = network.dialler('a', 'b');
+    const connect: typeof dialler.connect = async (context) =>
+      Object.assign(await dialler.connect(context), wholeMessage === undefined ? {} : { wholeMessage });
+    await a.addBackend({ kind: 'dialler', address: 'b', connect });
+    while (!a.isReachable('b')) await once(a, 'routesChanged');
+    b.listen('echo', (stream) => stream.pipe(stream));
+    const stream = await a.dial('b', 'echo');
+    const data = randomBytes(2_000_000);
+    stream.end(data);
+    expect(digest(await readAll(stream))).toBe(digest(data));
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(largest);
+    expect(Math.max(...sizes)).toBeGreaterThan(0.9 * largest);
+  });
+
   it('leads to the own node as well, by its name or as localhost', async () => {
     const [node] = await line('a');
     node?.listen('svc', (stream) => stream.end('home'));

@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Configuration } from './config/arguments.js';
 import { type Daemon, startDaemon } from './daemon.js';
 import type { DaemonLogger } from './logging.js';
@@ -27,6 +28,7 @@ export async function runDaemon(
   // V8 lets dead buffers pile up in proportion to the space for young objects, which grows with the traffic; kept small, a
   // large payload takes 20 MB less.
   setFlagsFromString('--semi-space-growth-factor=1');
+  exposeCollector();
   const starting = startDaemon(configuration, log);
   let ending = false;
   for (const [name, number] of Object.entries(SIGNALS)) {
@@ -48,6 +50,21 @@ export async function runDaemon(
     await daemon.close();
     process.stdout.write(`Run ${program} --help for command line instructions.\n`, () => process.exit(1));
   }
+}
+
+type Collect = (options: { type: 'minor' }) => void;
+
+/** Lets the mesh have dead buffers freed, from the first time on that it wants to. */
+function exposeCollector(): void {
+  let collect: Collect | undefined;
+  const program = globalThis as unknown as { gc?: Collect };
+  program.gc ??= (options) => {
+    if (!collect) {
+      setFlagsFromString('--expose-gc');
+      collect = runInNewContext('gc') as Collect;
+    }
+    collect(options);
+  };
 }
 
 async function end(daemon: Daemon): Promise<void> {

@@ -17,6 +17,8 @@ export interface Session {
   readonly remote: string;
   /** The largest message that it carries. */
   readonly maxMessage: number;
+  /** The largest message that is sure not to travel in pieces, all of which are lost with one; {@link maxMessage} when left out. */
+  readonly wholeMessage?: number;
   /** Bytes that were given to {@link send} and have not left this process yet. */
   readonly backlog: number;
   /** Starts the delivery of messages; called once. */

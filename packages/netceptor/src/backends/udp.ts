@@ -36,6 +36,7 @@ export class UdpListener implements ListeningBackend {
     const begin = (key: string, { address, port: from }: RemoteInfo): DatagramSession => {
       const session: DatagramSession = new DatagramSession(
         key,
+        address,
         (message, done) => socket.send(message, from, address, done),
         () => {
           if (sessions.get(key) === session) sessions.delete(key);
@@ -104,6 +105,7 @@ export class UdpDialler implements DiallingBackend {
     return new Promise((resolve, reject) => {
       const session = new DatagramSession(
         this.address,
+        address,
         (message, done) => socket.send(message, done),
         () => {
           offAbort();

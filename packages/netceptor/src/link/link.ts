@@ -6,6 +6,7 @@ import type { Way } from '../packet/packet-layer.js';
 import { DATA_HEADER } from '../wire/data.js';
 import { MessageType, REJECT_MESSAGE } from '../wire/message.js';
 import { decodeRoutingUpdate, peekRoutingUpdate, type RoutingUpdate } from '../wire/routing-update.js';
+import { countBytes } from '../young-buffers.js';
 import {
   INITIAL_STATE,
   INTRODUCTION_INTERVAL,
@@ -85,6 +86,10 @@ export class Link implements Way {
     return this.#session.maxMessage - DATA_HEADER;
   }
 
+  get wholePayload(): number {
+    return (this.#session.wholeMessage ?? this.#session.maxMessage) - DATA_HEADER;
+  }
+
   /** Whether data messages should be held back; soon they would be dropped. */
   get full(): boolean {
     return this.#session.backlog > DATA_BACKLOG / 4;
@@ -148,6 +153,7 @@ export class Link implements Way {
   #receive(message: Buffer): void {
     if (this.#state.phase === 'closed') return;
     this.lastReceived = this.#clock.now();
+    countBytes(message.length);
     const up = this.#state.phase === 'up';
     switch (message[0]) {
       case MessageType.data:

@@ -29,6 +29,7 @@ export interface PacketSender {
   send(payload: Uint8Array, node: string, service: string, hops: number): boolean;
   sendMessage(message: Buffer, node: string, service: string): boolean;
   whenDrained(resume: () => void): void;
+  wholePayload(node: string): number | undefined;
   release(): void;
 }
 
@@ -74,6 +75,11 @@ export class PacketConnection extends EventEmitter<PacketEvents> {
   /** Calls back once when more may be sent, after {@link send} has returned false. */
   whenDrained(resume: () => void): void {
     this.#sender.whenDrained(resume);
+  }
+
+  /** Bytes of the largest packet that does not travel in pieces on its first link; undefined without a way to the node. */
+  wholePayload(node: string): number | undefined {
+    return this.#sender.wholePayload(node);
   }
 
   /** Whether it is closed. */

@@ -23,6 +23,8 @@ const RESERVED = [PING, UNREACH];
 /** Where a message can be sent to: the link to a neighbour. */
 export interface Way {
   readonly maxPayload: number;
+  /** Bytes of a payload that is sure not to travel in pieces. */
+  readonly wholePayload: number;
   /** Whether what is sent next may be lost because too much is waiting already. */
   readonly full: boolean;
   /** Whether it was taken. */
@@ -83,6 +85,7 @@ export class PacketLayer {
       sendMessage: (message, node, toService) =>
         this.sendMessage(message, service, node, toService, MAX_HOPS),
       whenDrained: (resume) => this.whenDrained(resume),
+      wholePayload: (node) => this.names.resolve(node).way?.wholePayload,
       release: () => this.#services.delete(key),
     });
     this.#services.set(key, connection);

@@ -45,8 +45,11 @@ export async function dialStream(context: DialContext): Promise<QuicStream> {
   const node = context.node.toLowerCase() === 'localhost' ? context.nodeId : context.node;
   const failure = new AbortController();
   const fail = (error: MeshError): void => failure.abort(error);
-  const endpoint = openTransport(packets, clock, (error) =>
-    fail(new MeshError(error.code, `INTERNAL_ERROR (local): ${error.message}`, { cause: error })),
+  const endpoint = openTransport(
+    packets,
+    clock,
+    (error) => fail(new MeshError(error.code, `INTERNAL_ERROR (local): ${error.message}`, { cause: error })),
+    packets.wholePayload(node),
   );
   const release = (): void => {
     endpoint.close(CloseCode.normal, 'normal close');

@@ -3,6 +3,7 @@ import type { CancelTimer, Clock } from '../clock.js';
 import { MeshError } from '../errors.js';
 import type { PacketConnection } from '../packet/packet-connection.js';
 import { DATA_HEADER } from '../wire/data.js';
+import { countBytes } from '../young-buffers.js';
 
 /** What a stream carries, for TLS to agree on (reference: mesh, 5.2). */
 const PROTOCOL = 'netceptor';
@@ -16,8 +17,13 @@ export const keepsWhatItHas = (protocol: string): boolean => protocol === OWN_PR
 /** Codes with which connections and streams end (reference: mesh, 5.3). */
 export const CloseCode = { normal: 0, cancelled: 499, failed: 500 } as const;
 
-/** The largest QUIC packet: what Go nodes call the MTU of the mesh, less the header of a message. */
-const MAX_DATAGRAM = 16_348;
+/**
+ * The largest QUIC packet, which is what every kind of link can carry. Peers say how much they take, a Go node 1452, and a packet
+ * of a size is tried before others follow.
+ */
+const MAX_DATAGRAM = 65_471;
+/** The smallest that QUIC can do with. */
+const MIN_DATAGRAM = 1200;
 
 /** A service of a node, as QUIC's address of a peer. */
 export function encodeRemote(node: string, service: string): string {
@@ -43,16 +49,19 @@ function quicClock(clock: Clock): QuicClock {
 /**
  * QUIC over a service of packets.
  * @param onSendError what cannot be sent; QUIC itself takes it for lost
+ * @param largest bytes of the largest packet that should be used, both ways
  */
 export function openTransport(
   packets: PacketConnection,
   clock: Clock,
   onSendError: (error: MeshError) => void = () => {},
+  largest = MAX_DATAGRAM,
 ): QuicEndpoint {
   const send = (datagrams: Buffer[], destination: string): boolean => {
     const { node, service } = decodeRemote(destination);
     let more = true;
     for (const datagram of datagrams) {
+      countBytes(datagram.length);
       try {
         more = packets.sendMessage(datagram, node, service);
       } catch (error) {
@@ -66,7 +75,7 @@ export function openTransport(
   const endpoint: QuicEndpoint = new QuicEndpoint({
     send,
     headroom: DATA_HEADER,
-    maxDatagramSize: MAX_DATAGRAM,
+    maxDatagramSize: Math.max(MIN_DATAGRAM, Math.min(MAX_DATAGRAM, largest)),
     clock: quicClock(clock),
   });
   packets.on('packet', ({ payload, fromNode, fromService }) =>

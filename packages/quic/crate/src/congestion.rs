@@ -8,6 +8,8 @@ use std::time::Instant;
 
 /// A quic-go keeps 256 unread packets of a connection and drops what comes beyond: a loss on a link that loses nothing.
 const PACKETS_IN_FLIGHT: u64 = 200;
+/// A node in the middle keeps 4 MiB for a link that is slower than the one before, and drops what comes beyond.
+const BYTES_IN_FLIGHT: u64 = 3 << 20;
 
 pub struct Factory(pub Arc<CubicConfig>);
 
@@ -38,7 +40,7 @@ impl Controller for Bounded {
     }
 
     fn window(&self) -> u64 {
-        self.cubic.window().min(PACKETS_IN_FLIGHT * self.mtu)
+        self.cubic.window().min(PACKETS_IN_FLIGHT * self.mtu).min(BYTES_IN_FLIGHT)
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {
