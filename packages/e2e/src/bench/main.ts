@@ -16,8 +16,12 @@ import { podLog } from './pod-log-benchmark.js';
 import { type Bulk, quicBulk } from './quic-benchmarks.js';
 import { type Side, withDaemons } from './side.js';
 import { makeManyUnits, startWithArguments, startWithFile, startWithManyUnits } from './start-benchmarks.js';
+import { startTlsChain, type TlsChain } from './tls-chain.js';
 
 const NODE: Program = { command: process.execPath, prefix: [] };
+
+/** Links from one end of the line of nodes to the other. */
+const LONG = mesh.LINE_NODES - 1;
 
 const wanted = new Set(process.argv.slice(2));
 const wants = (name: string) => wanted.size === 0 || wanted.has(name);
@@ -129,14 +133,26 @@ async function benchMesh(): Promise<void> {
     const [ours, other] = lines;
     if (!ours) throw new Error('not reached: ours is always there');
     await compareAll(
-      [mesh.idleCpu, mesh.pings, mesh.connects, mesh.bulk(1, 5), mesh.bulk(mesh.LINE_NODES - 1, 15)],
+      [mesh.idleCpu, mesh.pings, mesh.connects, mesh.bulk(1, 5), mesh.bulk(LONG, 15), mesh.restart],
       ours,
       other,
     );
+    print(`\n${formatHead('A mesh of daemons, against a chain of pipes', 'node:tls')}`);
+    for (const hops of [1, LONG]) await compareWithLimit(ours, hops);
   } finally {
     await Promise.all(lines.map((line) => line.end()));
   }
-  await compareAll([mesh.startTogether], receptor, goReceptor);
+  print(`\n${formatHead('Daemons that are started at once', 'Go')}`);
+  await compareAll([10, 30, 60].map(mesh.startTogether), receptor, goReceptor);
+}
+
+async function compareWithLimit(ours: Mesh, hops: number): Promise<void> {
+  const chain = await startTlsChain(hops);
+  try {
+    await compareAll<Mesh | TlsChain>([mesh.bulkAgainstLimit(hops)], ours, chain);
+  } finally {
+    await chain.end();
+  }
 }
 
 if (process.env.NODE_EXTRA_CA_CERTS !== undefined) {

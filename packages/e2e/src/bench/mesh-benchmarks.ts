@@ -5,15 +5,18 @@ import { FINISHED_UNIT, gibibyteRate } from './daemon-benchmarks.js';
 import { type Mesh, meshNodeId, startMesh } from './mesh-nodes.js';
 import { cpuSeconds } from './process-usage.js';
 import { RawClient } from './raw-client.js';
+import type { TlsChain } from './tls-chain.js';
 
 /** Four nodes in a line, so that the last is three links from the first. */
 export const LINE_NODES = 4;
 const LAST = LINE_NODES - 1;
 const MIDDLE = 1;
+/** After so long all is over that a start brings about, such as the last collection of what it left. */
+const REST_SECONDS = 30;
 const IDLE_SECONDS = 10;
+const LIMIT_SECONDS = 3;
 const PINGS = 300;
 const CONNECTS = 40;
-const MANY = 10;
 
 /** A line of nodes, where every one dials the one before it. */
 export const startLine = (program: Program): Promise<Mesh> =>
@@ -25,6 +28,7 @@ export const idleCpu: Benchmark<Mesh> = {
   rounds: 1,
   measure: async ({ nodes }) => {
     const total = () => nodes.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
+    await delay(REST_SECONDS * 1000);
     const before = total();
     await delay(IDLE_SECONDS * 1000);
     return [((total() - before) * 1000) / IDLE_SECONDS / nodes.length];
@@ -88,15 +92,37 @@ export const connects: Benchmark<Mesh> = {
   },
 };
 
+/** The same bytes through a chain of node:tls; what is compared with it is a mesh. */
+export function bulkAgainstLimit(hops: number): Benchmark<Mesh | TlsChain> {
+  return {
+    figures: [
+      { name: `bulk over ${hops} hop${hops > 1 ? 's' : ''}, MiB/s`, target: { ratioAtLeast: 1 / 3 } },
+    ],
+    rounds: 3,
+    measure: async (subject) => {
+      if ('rate' in subject) return [await subject.rate(LIMIT_SECONDS)];
+      const { rate } = await gibibyteRate(at(subject.nodes, 0).socket, FINISHED_UNIT, meshNodeId(hops));
+      return [rate];
+    },
+  };
+}
+
 /** Processes that are started at once as a tree. */
-export const startTogether: Benchmark<Program> = {
-  figures: [{ name: `${MANY} processes know all routes, ms`, target: { ratioAtMost: 1 / 3 } }],
-  rounds: 3,
+export const startTogether = (count: number): Benchmark<Program> => ({
+  figures: [{ name: `${count} processes know all routes, ms`, target: { ratioAtMost: 1 / 3 } }],
+  rounds: count > 10 ? 1 : 3,
   measure: async (program) => {
-    const mesh = await startMesh(program, MANY, (node) => (node - 1) >> 1);
+    const mesh = await startMesh(program, count, (node) => (node - 1) >> 1);
     await mesh.end();
     return [mesh.settled];
   },
+});
+
+/** A node that others dial is killed and starts again. */
+export const restart: Benchmark<Mesh> = {
+  figures: [{ name: 'a restarted node is reached by all, ms', target: { ratioAtMost: 1 / 5 } }],
+  rounds: 3,
+  measure: async (mesh) => [await mesh.restart(MIDDLE)],
 };
 
 /** Milliseconds that each of so many calls took, after a few that do not count. */

@@ -8,13 +8,16 @@ import { makeFinishedUnit, SECTIONS } from './daemon-benchmarks.js';
 import { RawClient } from './raw-client.js';
 
 const PATIENCE_MS = 60_000;
-const POLL_MS = 20;
+/** How often each of so many nodes is asked what it knows: all of them together 500 times a second. */
+const pollMs = (count: number): number => 2 * count;
 
 /** Daemons of one program that are linked over TCP. */
 export interface Mesh {
   readonly nodes: readonly DaemonProcess[];
   /** Milliseconds from the start of the first until every one had a way to every other. */
   readonly settled: number;
+  /** Kills a node and starts it again; milliseconds from then until it and every other have ways to all. */
+  restart(number: number): Promise<number>;
   /** Ends all of them at once. */
   end(): Promise<void>;
 }
@@ -65,29 +68,42 @@ export async function startMesh(
       await mkdir(place);
       await makeFinishedUnit(join(place, 'data', meshNodeId(number)));
     }
+    const until = (which: readonly DaemonProcess[], enough: (known: number) => boolean) =>
+      Promise.all(which.map(({ socket }) => untilKnown(socket, pollMs(count), enough)));
+    const restart = async (number: number): Promise<number> => {
+      await nodes[number]?.kill();
+      const others = nodes.filter((_, other) => other !== number);
+      await until(others, (known) => known < count - 1);
+      const since = performance.now();
+      await start(number, ports);
+      await until(nodes, (known) => known === count - 1);
+      return performance.now() - since;
+    };
     const since = performance.now();
     await Promise.all(
-      numbers.map(async (number) => untilKnown((await start(number, ports)).socket, count - 1)),
+      numbers.map(async (number) => {
+        const { socket } = await start(number, ports);
+        await untilKnown(socket, pollMs(count), (known) => known === count - 1);
+      }),
     );
-    return { nodes, settled: performance.now() - since, end };
+    return { nodes, settled: performance.now() - since, restart, end };
   } catch (error) {
     await end();
     throw error;
   }
 }
 
-/** Waits until a node has ways to so many others. */
-async function untilKnown(socket: string, others: number): Promise<void> {
+/** Waits until a node has ways to enough others. */
+async function untilKnown(socket: string, poll: number, enough: (known: number) => boolean): Promise<void> {
   const client = await RawClient.open(socket);
   try {
-    for (const since = performance.now(); ; await delay(POLL_MS)) {
+    for (const since = performance.now(); ; await delay(poll)) {
       const { RoutingTable } = JSON.parse(await client.command('status')) as {
         RoutingTable: Record<string, string> | null;
       };
       const known = Object.keys(RoutingTable ?? {}).length;
-      if (known === others) return;
-      if (performance.now() - since > PATIENCE_MS)
-        throw new Error(`${socket} knows ways to ${known} nodes instead of ${others}`);
+      if (enough(known)) return;
+      if (performance.now() - since > PATIENCE_MS) throw new Error(`${socket} has ways to ${known} nodes`);
     }
   } finally {
     client.close();
