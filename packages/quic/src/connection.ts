@@ -1,8 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Driver } from './driver.js';
-import { parseList } from './engine.js';
 import { aborted, QuicError } from './errors.js';
+import { parseList } from './lists.js';
 import { QuicStream } from './stream.js';
 
 /** Events of a {@link QuicConnection}. */

@@ -1,7 +1,9 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Clock } from './clock.js';
-import type { Engine, EngineConnection, Exports } from './engine.js';
+import type { Engine } from './engine.js';
 import { connectionLost, type QuicError } from './errors.js';
+import type { Exports } from './exports.js';
+import type { Judge } from './handshake-host.js';
 
 /** What a stream wants to hear. */
 export interface StreamHandler {
@@ -48,8 +50,9 @@ const KIND = {
   drained: 9,
 } as const;
 
-/** Datagrams that are taken from the engine in one call. */
+/** Datagrams that are taken from the engine in one call, and about how many bytes. */
 const BATCH = 40;
+const BATCH_BYTES = 256 << 10;
 
 /** Bytes of an event: its kind and two numbers. */
 const EVENT = 17;
@@ -69,7 +72,7 @@ export function readLoss(
 type Body<T> = (module: Exports, connection: number, engine: Engine) => T;
 
 /** Moves a connection of the engine along: tells its events, sends its datagrams, keeps its timer. */
-export class Driver implements EngineConnection {
+export class Driver implements Judge {
   readonly streams = new Map<number, StreamHandler>();
   readonly remote: string;
   /** What the peer has shown and was accepted. */
@@ -83,6 +86,8 @@ export class Driver implements EngineConnection {
   #refusal: Error | undefined;
   #lost: QuicError | undefined;
   #freed = false;
+  /** Bytes of the largest datagrams that were sent so far. */
+  #segment = 1200;
   #timer: unknown;
   #timerAt = Number.POSITIVE_INFINITY;
 
@@ -148,10 +153,12 @@ export class Driver implements EngineConnection {
     this.#poll();
     while (force || !this.#endpoint.blocked) {
       const batch = this.call((module, connection, engine) => {
-        const length = module.connection_transmit(connection, BATCH, this.#endpoint.clock.now());
+        const most = Math.min(BATCH, Math.ceil(BATCH_BYTES / this.#segment));
+        const length = module.connection_transmit(connection, most, this.#endpoint.clock.now());
         return length > 0 ? { bytes: engine.output(length), segment: module.segment() } : undefined;
       });
       if (!batch) break;
+      this.#segment = Math.max(this.#segment, batch.segment);
       this.#endpoint.emit(batch.bytes, batch.segment, this.remote);
     }
     this.#arm();

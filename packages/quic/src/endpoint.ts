@@ -1,83 +1,31 @@
-import type { X509Certificate } from 'node:crypto';
 import { type Clock, systemClock } from './clock.js';
-import { QuicConnection } from './connection.js';
+import type { QuicConnection } from './connection.js';
+import { cutIntoDatagrams } from './datagrams.js';
 import { Driver, type DriverEndpoint, readLoss } from './driver.js';
+import {
+  type ConnectOptions,
+  type ListenOptions,
+  type QuicEndpointOptions,
+  type VerifyPeer,
+  whole,
+} from './endpoint-options.js';
 import { type Engine, type EngineUser, engine } from './engine.js';
 import { aborted, QuicError } from './errors.js';
-import {
-  type QuicIdentity,
-  SettingsWriter,
-  type Transport,
-  type TransportOptions,
-  transportOf,
-} from './settings.js';
+import { completeHandshake } from './handshake.js';
+import { Peers } from './peers.js';
+import { SettingsWriter, type Transport, transportOf } from './settings.js';
 
-/**
- * Judges the peer's certificate chain, within the handshake: it throws to refuse it, best a {@link CertificateRefused},
- * whose alert the peer gets. It must not call into the endpoint or its connections.
- *
- * @param chain the peer's certificate, then what it sent with it; never empty
- * @param remote the peer's address
- */
-export type VerifyPeer = (chain: X509Certificate[], remote: string) => void;
+/** Results of `endpoint_receive`; see crate/src/endpoint.rs. */
+const NEW = 1 << 28;
+const RESPONSE = 1 << 29;
+const FAILED = 1 << 27;
 
-/** Options of a {@link QuicEndpoint}. */
-export interface QuicEndpointOptions {
-  /**
-   * Takes datagrams to be sent to one destination. Each begins with `headroom` bytes for a header of the caller's; they
-   * are the caller's to keep. Returning false stops the endpoint until {@link QuicEndpoint.resume}: it is how a
-   * congested link holds it back.
-   */
-  send(datagrams: Buffer[], destination: string): unknown;
-  /** Bytes left free at the start of each datagram. Default 0. */
-  headroom?: number;
-  /** The largest datagram that is sent and received, without the headroom: 1200 to 65527. Default 16348. */
-  maxDatagramSize?: number;
-  /** Connections at once, beyond which new ones are refused. Default 10,000. */
-  maxConnections?: number;
-  /** Where time comes from. Default the process's. */
-  clock?: Clock;
-}
-
-/** Options of {@link QuicEndpoint.connect}. */
-export interface ConnectOptions extends TransportOptions {
-  /** The protocols to offer (ALPN). */
-  protocols: readonly string[];
-  /** Judges the server's certificate. */
-  verifyPeer: VerifyPeer;
-  /** Shown when the server asks for a certificate. */
-  identity?: QuicIdentity;
-  /** The server name to send (SNI); what is no valid one is replaced by `name.invalid`. Default none. */
-  serverName?: string;
-  /** Ends the attempt; has no effect on a connection that is established. */
-  signal?: AbortSignal;
-}
-
-/** Options of {@link QuicEndpoint.listen}. */
-export interface ListenOptions extends TransportOptions {
-  /** The protocols that are accepted (ALPN). */
-  protocols: readonly string[];
-  /** The certificate to show. */
-  identity: QuicIdentity;
-  /** Whether clients are asked for a certificate, and whether they must have one. Default 'ignore'. */
-  clientCertificates?: 'ignore' | 'request' | 'require';
-  /** Judges the certificates of clients; needed unless they are ignored. */
-  verifyPeer?: VerifyPeer;
-  /** Gets each connection when its handshake is complete. */
-  onConnection(connection: QuicConnection): void;
-  /** Told of each handshake that failed. */
-  onFailure?(error: QuicError, remote: string): void;
-}
+const CONNECTION_ID_LENGTH = 8;
 
 interface Listening {
   options: ListenOptions;
   transport: Transport;
   key: number;
-}
-
-interface Peer {
-  number: number;
-  users: number;
 }
 
 /**
@@ -93,10 +41,9 @@ export class QuicEndpoint {
   readonly #drivers = new Map<number, Driver>();
   readonly #numbers = new Map<Driver, number>();
   readonly #dirty = new Set<Driver>();
-  readonly #peers = new Map<string, Peer>();
+  readonly #peers = new Peers();
   readonly #user: EngineUser = { engineFailed: (error) => this.#engineFailed(error) };
   readonly #driverEndpoint: DriverEndpoint;
-  #nextPeer = 1;
   #engine: Engine | undefined;
   #id = 0;
   #listening: Listening | undefined;
@@ -144,7 +91,7 @@ export class QuicEndpoint {
 
   #receive(datagram: Uint8Array, source: string): void {
     const engine = this.#attach();
-    const peer = this.#peer(source);
+    const peer = this.#peers.at(source);
     const accept = this.#listening && this.#drivers.size < this.#maxConnections && engine.roomy;
     const { result, response, failure } = engine.call((module) => {
       engine.input(datagram);
@@ -163,7 +110,7 @@ export class QuicEndpoint {
         if (driver) this.#touch(driver);
       }
     }
-    if (peer.users === 0) this.#peers.delete(source);
+    this.#peers.tidy(source);
   }
 
   /**
@@ -182,7 +129,7 @@ export class QuicEndpoint {
       throw new QuicError('QUIC_LIMIT', 'there are too many connections');
     }
     const key = options.identity ? engine.addKey(options.identity.key) : 0;
-    const peer = this.#peer(destination);
+    const peer = this.#peers.at(destination);
     let driver: Driver;
     try {
       const settings = new SettingsWriter()
@@ -200,11 +147,11 @@ export class QuicEndpoint {
       driver = this.#add(engine, result, destination, options.verifyPeer);
     } catch (error) {
       engine.removeKey(key);
-      if (peer.users === 0) this.#peers.delete(destination);
+      this.#peers.tidy(destination);
       throw error;
     }
     try {
-      return await this.#handshake(driver, transport.handshakeTimeout, signal);
+      return await completeHandshake(driver, this.#clock, transport.handshakeTimeout, signal);
     } finally {
       engine.removeKey(key);
     }
@@ -215,20 +162,20 @@ export class QuicEndpoint {
     if ((options.clientCertificates ?? 'ignore') !== 'ignore' && !options.verifyPeer) {
       throw new QuicError('QUIC_INVALID', 'certificates of clients cannot be asked for without verifyPeer');
     }
+    if (this.#closed) throw new QuicError('QUIC_CLOSED', 'the endpoint is closed');
+    const listening = { options, transport: transportOf(options, 0), key: 0 };
+    // Throws if they are unusable. The engine is loaded when the first datagram comes.
+    this.#settingsOf(listening);
     const before = this.#listening;
-    const engine = this.#attach();
-    const listening = {
-      options,
-      transport: transportOf(options, 0),
-      key: engine.addKey(options.identity.key),
-    };
+    this.#listening = listening;
+    const engine = this.#engine;
+    if (!engine?.alive) return;
     try {
       this.#listen(engine, listening);
     } catch (error) {
-      engine.removeKey(listening.key);
+      this.#listening = before;
       throw error;
     }
-    this.#listening = listening;
     if (before) engine.removeKey(before.key);
   }
 
@@ -237,7 +184,8 @@ export class QuicEndpoint {
     const listening = this.#listening;
     if (!listening || this.#closed) return;
     this.#listening = undefined;
-    const engine = this.#attach();
+    const engine = this.#engine;
+    if (!engine?.alive) return;
     engine.removeKey(listening.key);
     engine.call((module) => {
       engine.input();
@@ -279,26 +227,30 @@ export class QuicEndpoint {
     });
     this.#engine = fresh;
     fresh.users.add(this.#user);
-    if (this.#listening) {
-      this.#listening.key = fresh.addKey(this.#listening.options.identity.key);
-      this.#listen(fresh, this.#listening);
-    }
+    if (this.#listening) this.#listen(fresh, this.#listening);
     return fresh;
   }
 
-  #listen(engine: Engine, { options, transport, key }: Listening): void {
+  #listen(engine: Engine, listening: Listening): void {
+    listening.key = engine.addKey(listening.options.identity.key);
+    const settings = this.#settingsOf(listening);
+    const refusal = engine.call((module) => {
+      engine.input(settings);
+      return module.endpoint_listen(this.#id) < 0 ? engine.refusal() : undefined;
+    });
+    if (!refusal) return;
+    engine.removeKey(listening.key);
+    throw refusal;
+  }
+
+  #settingsOf({ options, transport, key }: Listening): Uint8Array {
     const ask = { ignore: 0, request: 1, require: 2 }[options.clientCertificates ?? 'ignore'];
-    const settings = new SettingsWriter()
+    return new SettingsWriter()
       .transport(transport, this.#datagramSize)
       .protocols(options.protocols)
       .identity(key, options.identity)
       .word(ask)
       .finish();
-    const refusal = engine.call((module) => {
-      engine.input(settings);
-      return module.endpoint_listen(this.#id) < 0 ? engine.refusal() : undefined;
-    });
-    if (refusal) throw refusal;
   }
 
   #accept(engine: Engine, id: number, source: string): void {
@@ -306,7 +258,7 @@ export class QuicEndpoint {
     if (!listening) return;
     const { options, transport } = listening;
     const driver = this.#add(engine, id, source, options.verifyPeer);
-    this.#handshake(driver, transport.handshakeTimeout).then(
+    completeHandshake(driver, this.#clock, transport.handshakeTimeout).then(
       (connection) => options.onConnection(connection),
       (error: QuicError) => options.onFailure?.(error, source),
     );
@@ -322,49 +274,9 @@ export class QuicEndpoint {
     );
     this.#drivers.set(id, driver);
     this.#numbers.set(driver, id);
-    this.#peer(remote).users++;
+    this.#peers.at(remote).users++;
     this.#touch(driver);
     return driver;
-  }
-
-  #handshake(driver: Driver, timeout: number, signal?: AbortSignal): Promise<QuicConnection> {
-    return new Promise((resolve, reject) => {
-      const timer = this.#clock.setTimeout(() => {
-        const text = 'timeout: handshake did not complete in time';
-        driver.close(new QuicError('QUIC_HANDSHAKE_TIMEOUT', text), 0, '');
-      }, timeout);
-      const onAbort = () => {
-        if (signal) driver.close(aborted(signal), 0, '');
-      };
-      const done = () => {
-        this.#clock.clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-      };
-      driver.events = {
-        connected: () => {
-          done();
-          resolve(new QuicConnection(driver));
-        },
-        opened: () => {},
-        available: () => {},
-        lost: (error) => {
-          done();
-          reject(error);
-        },
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-    });
-  }
-
-  /** The number under which the engine knows an address. */
-  #peer(address: string): Peer {
-    let peer = this.#peers.get(address);
-    if (!peer) {
-      peer = { number: this.#nextPeer, users: 0 };
-      this.#nextPeer = (this.#nextPeer % 0xffff_ffff) + 1;
-      this.#peers.set(address, peer);
-    }
-    return peer;
   }
 
   #touch(driver: Driver): void {
@@ -388,17 +300,7 @@ export class QuicEndpoint {
   }
 
   #emit(batch: Uint8Array, segment: number, destination: string): void {
-    const head = this.#headroom;
-    const count = Math.ceil(batch.length / segment);
-    const buffer = Buffer.allocUnsafe(batch.length + count * head);
-    const datagrams: Buffer[] = [];
-    let at = 0;
-    for (let from = 0; from < batch.length; from += segment) {
-      const part = batch.subarray(from, from + segment);
-      buffer.set(part, at + head);
-      datagrams.push(buffer.subarray(at, at + head + part.length));
-      at += head + part.length;
-    }
+    const datagrams = cutIntoDatagrams(batch, segment, this.#headroom);
     if (this.#options.send(datagrams, destination) === false) this.#blocked = true;
   }
 
@@ -408,8 +310,7 @@ export class QuicEndpoint {
     this.#numbers.delete(driver);
     this.#drivers.delete(id);
     this.#dirty.delete(driver);
-    const peer = this.#peers.get(driver.remote);
-    if (peer && --peer.users === 0) this.#peers.delete(driver.remote);
+    this.#peers.leave(driver.remote);
   }
 
   #engineFailed(error: QuicError): void {
@@ -418,16 +319,4 @@ export class QuicEndpoint {
       driver.free();
     }
   }
-}
-
-/** Results of `endpoint_receive`; see crate/src/endpoint.rs. */
-const NEW = 1 << 28;
-const RESPONSE = 1 << 29;
-const FAILED = 1 << 27;
-
-const CONNECTION_ID_LENGTH = 8;
-
-function whole(name: string, value: number, least: number, most: number): number {
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new QuicError('QUIC_INVALID', `${name} must be a whole number of ${least} to ${most}, not ${value}`);
 }

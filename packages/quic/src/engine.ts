@@ -1,69 +1,16 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  type KeyObject,
-  randomFillSync,
-  X509Certificate,
-} from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { CERTIFICATE_ALERTS, CertificateRefused, QuicError } from './errors.js';
-import { signHandshake, verifyHandshake } from './signatures.js';
-import { Instance, type Memory, Module } from './webassembly.js';
-
-/** The calls of the module; crate/src describes them. */
-export interface Exports {
-  memory: Memory;
-  __wasm_call_ctors(): void;
-  input(length: number): number;
-  output(): number;
-  output_length(): number;
-  segment(): number;
-  code(): number;
-  live_bytes(): number;
-  endpoint_new(): number;
-  endpoint_free(endpoint: number): void;
-  endpoint_listen(endpoint: number): number;
-  endpoint_connect(endpoint: number, peer: number, now: number): number;
-  endpoint_failure(): number;
-  endpoint_receive(endpoint: number, peer: number, accept: number, now: number): number;
-  connection_poll(connection: number): number;
-  connection_transmit(connection: number, most: number, now: number): number;
-  connection_timeout(connection: number): number;
-  connection_expire(connection: number, now: number): void;
-  connection_close(connection: number, code: number, now: number): void;
-  connection_handshake(connection: number): number;
-  connection_statistics(connection: number): number;
-  connection_free(connection: number): void;
-  stream_open(connection: number): number;
-  stream_accept(connection: number): number;
-  stream_write(connection: number, stream: number): number;
-  stream_read(connection: number, stream: number, most: number): number;
-  stream_finish(connection: number, stream: number): number;
-  stream_reset(connection: number, stream: number, code: number): void;
-  stream_stop(connection: number, stream: number, code: number): void;
-}
-
-/** Results of calls that are no numbers of anything; see crate/src/lib.rs. */
-export const RESULT = { nothing: -1, refused: -2, stopped: -3, gone: -4 } as const;
-
-/** What the engine asks while it handles a connection. */
-export interface EngineConnection {
-  /** Throws to refuse the peer's chain. */
-  verify(chain: X509Certificate[]): void;
-  /** Takes note of why the chain was refused. */
-  refused(error: Error): void;
-}
+import { QuicError } from './errors.js';
+import type { Exports } from './exports.js';
+import { handshakeHost, type Judge } from './handshake-host.js';
+import { packetProtection } from './packet-protection.js';
+import { wasi } from './wasi.js';
+import { Instance, Module } from './webassembly.js';
 
 /** Someone to be told that the engine has failed. */
 export interface EngineUser {
   engineFailed(error: QuicError): void;
 }
-
-/** How packets are protected; sizes in bytes. */
-const AEAD = 'chacha20-poly1305';
-const KEY = 32;
-const NONCE = 12;
-const TAG = 16;
 
 /** An endpoint whose memory stays below this takes new connections. */
 const MEMORY_LIMIT = 1 << 30;
@@ -83,23 +30,26 @@ export function engine(): Engine {
  */
 export class Engine {
   readonly users = new Set<EngineUser>();
-  readonly connections = new Map<number, EngineConnection>();
+  readonly connections = new Map<number, Judge>();
   readonly #keys = new Map<number, KeyObject>();
   readonly #exports: Exports;
   #view: Uint8Array;
   #nextKey = 1;
   #inside = false;
-  /** The certificate that was verified last. */
-  #leaf: X509Certificate | undefined;
   #failure: QuicError | undefined;
   /** What the module last wrote to its standard error: the message of a panic. */
   #said = '';
 
   constructor() {
     module ??= new Module(readFileSync(new URL('../wasm/quic.wasm', import.meta.url)));
+    const memory = () => this.bytes;
+    const handshake = { memory, judges: this.connections, keys: this.#keys };
+    const say = (text: string) => {
+      this.#said = (this.#said + text).slice(-1000);
+    };
     const instance = new Instance(module, {
-      host: this.#host(),
-      wasi_snapshot_preview1: this.#wasi(),
+      host: { ...handshakeHost(handshake), ...packetProtection(memory) },
+      wasi_snapshot_preview1: wasi(() => this.#exports.memory, say),
     });
     this.#exports = instance.exports as unknown as Exports;
     this.#view = new Uint8Array(this.#exports.memory.buffer);
@@ -191,171 +141,4 @@ export class Engine {
   removeKey(number: number): void {
     this.#keys.delete(number);
   }
-
-  /** The callbacks in the midst of a handshake. None may throw: that would leave the module half way. */
-  #host() {
-    const at = (start: number, length: number) => this.bytes.subarray(start, start + length);
-    const slice = (start: number, length: number) => Buffer.from(at(start, length));
-    return {
-      verify_chain: (id: number, at: number, length: number): number => {
-        const connection = this.connections.get(id);
-        if (!connection) return CERTIFICATE_ALERTS.certificate_unknown;
-        try {
-          const chain = parseChain(slice(at, length));
-          this.#leaf = chain[0];
-          connection.verify(chain);
-          return 0;
-        } catch (error) {
-          connection.refused(error instanceof Error ? error : new Error(String(error)));
-          return CERTIFICATE_ALERTS[error instanceof CertificateRefused ? error.alert : 'bad_certificate'];
-        }
-      },
-      verify_signature: (
-        scheme: number,
-        certificate: number,
-        certificateLength: number,
-        message: number,
-        messageLength: number,
-        signature: number,
-        signatureLength: number,
-      ): number => {
-        try {
-          // It follows upon the certificate's own verification.
-          const leaf = slice(certificate, certificateLength);
-          const known = this.#leaf?.raw.equals(leaf) ? this.#leaf : new X509Certificate(leaf);
-          this.#leaf = undefined;
-          const valid = verifyHandshake(
-            scheme,
-            known.publicKey,
-            slice(message, messageLength),
-            slice(signature, signatureLength),
-          );
-          return valid ? 1 : 0;
-        } catch {
-          return 0;
-        }
-      },
-      seal: (
-        key: number,
-        nonce: number,
-        header: number,
-        headerLength: number,
-        payload: number,
-        length: number,
-        tag: number,
-      ): number => {
-        try {
-          const { bytes } = this;
-          const cipher = createCipheriv(AEAD, at(key, KEY), at(nonce, NONCE), { authTagLength: TAG });
-          cipher.setAAD(at(header, headerLength), { plaintextLength: length });
-          bytes.set(cipher.update(at(payload, length)), payload);
-          cipher.final();
-          bytes.set(cipher.getAuthTag(), tag);
-          return 1;
-        } catch {
-          return 0;
-        }
-      },
-      unseal: (
-        key: number,
-        nonce: number,
-        header: number,
-        headerLength: number,
-        payload: number,
-        length: number,
-        tag: number,
-      ): number => {
-        try {
-          const decipher = createDecipheriv(AEAD, at(key, KEY), at(nonce, NONCE), { authTagLength: TAG });
-          decipher.setAAD(at(header, headerLength), { plaintextLength: length });
-          decipher.setAuthTag(at(tag, TAG));
-          const plain = decipher.update(at(payload, length));
-          decipher.final();
-          this.bytes.set(plain, payload);
-          return 1;
-        } catch {
-          return 0;
-        }
-      },
-      sign: (
-        number: number,
-        scheme: number,
-        message: number,
-        length: number,
-        at: number,
-        capacity: number,
-      ): number => {
-        try {
-          const key = this.#keys.get(number);
-          if (!key) return -1;
-          const signature = signHandshake(scheme, key, slice(message, length));
-          if (signature.length > capacity) return -1;
-          this.bytes.set(signature, at);
-          return signature.length;
-        } catch {
-          return -1;
-        }
-      },
-    };
-  }
-
-  /** The few calls of WASI that the module makes: random bytes, an origin of time, the last words of a panic. */
-  #wasi() {
-    const view = () => new DataView(this.#exports.memory.buffer);
-    const success = 0;
-    return {
-      random_get: (at: number, length: number): number => {
-        randomFillSync(this.bytes, at, length);
-        return success;
-      },
-      clock_time_get: (_clock: number, _precision: bigint, at: number): number => {
-        view().setBigUint64(at, 0n, true);
-        return success;
-      },
-      environ_get: (): number => success,
-      environ_sizes_get: (count: number, size: number): number => {
-        view().setUint32(count, 0, true);
-        view().setUint32(size, 0, true);
-        return success;
-      },
-      fd_write: (_fd: number, vectors: number, count: number, written: number): number => {
-        let total = 0;
-        for (let index = 0; index < count; index++) {
-          const at = view().getUint32(vectors + 8 * index, true);
-          const length = view().getUint32(vectors + 8 * index + 4, true);
-          this.#said = (this.#said + Buffer.from(this.bytes.subarray(at, at + length)).toString()).slice(
-            -1000,
-          );
-          total += length;
-        }
-        view().setUint32(written, total, true);
-        return success;
-      },
-      proc_exit: (code: number): never => {
-        throw new Error(`the module exited with ${code}`);
-      },
-    };
-  }
-}
-
-/** Takes apart a chain of certificates, each after its length. */
-function parseChain(bytes: Buffer): X509Certificate[] {
-  return parseList(bytes).map((certificate) => {
-    try {
-      return new X509Certificate(certificate);
-    } catch (cause) {
-      throw new CertificateRefused('x509: malformed certificate', 'bad_certificate', { cause });
-    }
-  });
-}
-
-/** Takes apart a list of byte strings, each after its length. */
-export function parseList(bytes: Buffer): Buffer[] {
-  const list: Buffer[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const end = at + 4 + bytes.readUInt32LE(at);
-    list.push(bytes.subarray(at + 4, end));
-    at = end;
-  }
-  return list;
 }

@@ -18,13 +18,13 @@ export {
   type QuicStatistics,
   type StreamOptions,
 } from './connection.js';
-export {
-  type ConnectOptions,
-  type ListenOptions,
-  QuicEndpoint,
-  type QuicEndpointOptions,
-  type VerifyPeer,
-} from './endpoint.js';
+export { QuicEndpoint } from './endpoint.js';
+export type {
+  ConnectOptions,
+  ListenOptions,
+  QuicEndpointOptions,
+  VerifyPeer,
+} from './endpoint-options.js';
 export {
   CERTIFICATE_ALERTS,
   type CertificateAlert,

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import type { Driver } from './driver.js';
-import { RESULT } from './engine.js';
 import { QuicError } from './errors.js';
+import { RESULT } from './exports.js';
 
 /** Bytes that are read from or written to the engine in one call. */
 const CHUNK = 256 << 10;

@@ -121,7 +121,7 @@ async function benchPodLog(): Promise<void> {
 
 async function benchQuic(): Promise<void> {
   print(`\n${formatHead('QUIC in memory', 'node:tls')}`);
-  for (const size of ['1200', '16348'] as const) await compareAll<Bulk>([quicBulk(size)], size, 'tls');
+  for (const size of ['1200', '65471'] as const) await compareAll<Bulk>([quicBulk(size)], size, 'tls');
 }
 
 async function benchMesh(): Promise<void> {
