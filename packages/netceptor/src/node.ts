@@ -30,6 +30,8 @@ import type { RoutingUpdate } from './wire/routing-update.js';
 /** How often links are looked at for silence (reference: mesh, 2.6). */
 const IDLE_CHECK = 5000;
 const MAX_NODES = 100_000;
+/** For what they say of their links, so that few of them that have many do not take all memory. */
+const MAX_LINK_BYTES = 256 * 1024 * 1024;
 /** A node that was not heard of for this long is forgotten; it was not in reach long before. */
 const FORGET_AFTER = 300_000;
 
@@ -75,7 +77,7 @@ export class Netceptor extends EventEmitter<NodeEvents> {
     this.#router = new Router({
       nodeId: id,
       epoch: newEpoch(clock.now(), random),
-      limits: { nodes: MAX_NODES, forgetAfter: FORGET_AFTER },
+      limits: { nodes: MAX_NODES, bytes: MAX_LINK_BYTES, forgetAfter: FORGET_AFTER },
     });
     this.#routing = new Routing({
       nodeId: id,

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { Netceptor, TcpDialler, TcpListener, UdpListener, WebSocketListener } from '../src/index.js';
+import { VirtualClock } from '../src/simulation/virtual-clock.js';
 import { encodeData } from '../src/wire/data.js';
 import { encodeFrame } from '../src/wire/frame.js';
 import { nameHash } from '../src/wire/name-hash.js';
@@ -152,6 +153,95 @@ describe('a node on TCP', () => {
     await expectAlive();
     expect(node.status().advertisements).toEqual([]);
     expect(heap() - before).toBeLessThan(60 * 1024 * 1024);
+  });
+});
+
+describe('a peer that says nothing more', () => {
+  it('keeps out nobody from elsewhere, however many connections it opens', async () => {
+    for (let i = 0; i < 1100; i++) await open();
+    const honest = connect({ port: portOf(address), host, localAddress: '127.0.0.2' });
+    sockets.push(honest);
+    honest.write(encodeFrame(introduce('honest')));
+    while (!node.isReachable('honest')) await once(node, 'routesChanged');
+    await expectAlive();
+  });
+
+  it('in the middle of a frame is given up when it was silent for too long, and holds nothing up', async () => {
+    const clock = new VirtualClock();
+    const quiet = new Netceptor({ id: 'quiet', clock });
+    const listening = await quiet.addBackend(new TcpListener({ port: 0, host }));
+    const [stalls, speaks] = [1, 2].map(() => connect(portOf(listening.address), host)) as [Socket, Socket];
+    sockets.push(stalls, speaks);
+    stalls.write(encodeFrame(introduce('stalls', [['quiet', 1]])));
+    speaks.write(encodeFrame(introduce('speaks', [['quiet', 1]])));
+    const ended: string[] = [];
+    quiet.on('linkDown', ({ peer, kind }) => ended.push(`${peer} ${kind}`));
+    const until = async (done: () => boolean, milliseconds: number) => {
+      for (let passed = 0; !done() && passed < milliseconds; passed += 500) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        await clock.advance(500);
+        speaks.write(encodeFrame(introduce('speaks', [['quiet', 1]])));
+      }
+    };
+    await until(() => quiet.isReachable('stalls') && quiet.isReachable('speaks'), 10_000);
+    stalls.write(Buffer.from('ffff0100', 'hex'));
+    await until(() => ended.length > 0, 60_000);
+    expect(ended).toEqual(['stalls idle']);
+    expect(quiet.isReachable('speaks')).toBe(true);
+    const closed = quiet.close();
+    await clock.advance(5000);
+    await closed;
+  });
+});
+
+describe('what a node says about a hostile peer', () => {
+  it('does not fill the log, however much rubbish comes', async () => {
+    const lines: string[] = [];
+    const note = (line: string) => void lines.push(line);
+    const log = { debug() {}, info() {}, warning: note, error: note };
+    const told = new Netceptor({ id: 'told', log });
+    const listening = await told.addBackend(new TcpListener({ port: 0, host }));
+    const socket = connect(portOf(listening.address), host);
+    sockets.push(socket);
+    socket.write(encodeFrame(introduce('rubbish', [['told', 1]])));
+    while (!told.isReachable('rubbish')) await once(told, 'routesChanged');
+    for (let i = 0; i < 1000; i++)
+      for (const text of ['\u0001{', '\u0009', '\u0002{}']) socket.write(encodeFrame(Buffer.from(text)));
+    socket.write(Buffer.alloc(2000));
+    socket.end();
+    await once(told, 'linkDown');
+    expect(lines.length).toBeGreaterThan(20);
+    expect(lines.length).toBeLessThan(50);
+    expect(lines.some((line) => line.startsWith('No more of this is told of 127.0.0.1:'))).toBe(true);
+    await told.close();
+  });
+});
+
+describe('a message that is too large for the next link', () => {
+  it('is dropped, and the link goes on', async () => {
+    const ws = await node.addBackend(new WebSocketListener({ port: 0, host }));
+    const large = new WebSocket(`ws://${ws.address}`);
+    await once(large, 'open');
+    large.send(introduce('large'));
+    while (!node.isReachable('large')) await once(node, 'routesChanged');
+    const before = node.status().packets.dropped;
+    const data = {
+      hops: 5,
+      fromNode: nameHash('large'),
+      toNode: nameHash('friend'),
+      fromService: 'a',
+      toService: 'b',
+    };
+    large.send(encodeData({ ...data, payload: Buffer.alloc(200_000) }));
+    const many: [string, number][] = Array.from({ length: 5000 }, (_, i) => [`neighbour-${i}`, 1]);
+    large.send(introduce('large', [['node', 1], ...many]));
+    large.send(
+      encodeData({ ...data, payload: Buffer.alloc(100), toNode: nameHash('friend'), toService: 'ping' }),
+    );
+    await once(large, 'message');
+    while (node.status().packets.dropped === before) await new Promise((resolve) => setTimeout(resolve, 10));
+    await expectAlive();
+    large.terminate();
   });
 });
 

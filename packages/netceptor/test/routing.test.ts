@@ -7,7 +7,7 @@ import type { Advertisement } from '../src/wire/advertisement.js';
 import type { RoutingUpdate } from '../src/wire/routing-update.js';
 import { type Link, referenceCosts } from './reference-paths.js';
 
-const limits = { nodes: 1000, forgetAfter: 300_000 };
+const limits = { nodes: 1000, bytes: 1e6, forgetAfter: 300_000 };
 const router = (nodeId: string, epoch = 100n) => new Router({ nodeId, epoch, limits });
 const update = (fields: Partial<RoutingUpdate>): RoutingUpdate => ({
   nodeId: 'x',
@@ -134,6 +134,28 @@ describe('a router', () => {
     const foo = new Router({ nodeId: 'foo', epoch: 1n, limits: { ...limits, nodes: 2 } });
     const relayed = ['a', 'b', 'c'].map((nodeId) => foo.receive(update({ nodeId }), 0).relay);
     expect(relayed).toEqual([true, true, false]);
+  });
+
+  it('keeps no more of what nodes say of their links than it is allowed to', () => {
+    const foo = new Router({ nodeId: 'foo', epoch: 1n, limits: { ...limits, bytes: 20_000 } });
+    const said = (nodeId: string, links: number, sequence = 1n) =>
+      foo.receive(
+        update({
+          nodeId,
+          updateId: `${nodeId}${sequence}`,
+          sequence,
+          connections: new Map(Array.from({ length: links }, (_, i) => [`n${i}`, 1])),
+        }),
+        0,
+      ).relay;
+    expect(said('a', 200)).toBe(true);
+    expect(said('b', 200)).toBe(false);
+    expect(said('b', 10)).toBe(true);
+    expect(said('a', 100, 2n)).toBe(true);
+    expect(said('b', 150, 2n)).toBe(true);
+    expect(said('a', 200, 3n)).toBe(false);
+    foo.forget(10_000_000);
+    expect(said('c', 250)).toBe(true);
   });
 
   it('knows whether the mesh has a circle', () => {
@@ -332,21 +354,22 @@ function expectCheapest(
   }
 }
 
-describe('advertisements', () => {
-  const ad = (fields: Partial<Advertisement>) => {
-    const advertisement: Advertisement = {
-      nodeId: 'n',
-      service: 's',
-      time: 5n,
-      connectionType: 1,
-      tags: null,
-      workCommands: null,
-      cancel: false,
-      ...fields,
-    };
-    return { advertisement, message: Buffer.from('raw') };
+const ad = (fields: Partial<Advertisement>) => {
+  const advertisement: Advertisement = {
+    nodeId: 'n',
+    service: 's',
+    time: 5n,
+    connectionType: 1,
+    tags: null,
+    workCommands: null,
+    cancel: false,
+    ...fields,
   };
-  const store = (count = 100) => new Advertisements({ count, forgetAfter: 1000 });
+  return { advertisement, message: Buffer.from('raw') };
+};
+
+describe('advertisements', () => {
+  const store = (count = 100, bytes = 1e6) => new Advertisements({ count, bytes, forgetAfter: 1000 });
 
   it('are passed on only when strictly later than what is known', () => {
     const ads = store();
@@ -384,6 +407,35 @@ describe('advertisements', () => {
     expect(outcomes).toEqual(['new', 'new', 'ignored']);
     for (const service of ['d', 'e', 'f']) ads.receive(ad({ service, cancel: true }), 0);
     expect([...ads.all()]).toHaveLength(2);
+  });
+});
+
+describe('the bytes of advertisements', () => {
+  const limits = { count: 1000, bytes: 100, forgetAfter: 1000 };
+  const hear = (ads: Advertisements, service: string, time: bigint, length: number, cancel = false) =>
+    ads.receive(
+      { advertisement: { ...ad({ service, cancel }).advertisement, time }, message: Buffer.alloc(length) },
+      0,
+    );
+
+  it('are limited, and are free again when one is replaced, cancelled or forgotten', () => {
+    const ads = new Advertisements(limits);
+    expect(hear(ads, 'a', 1n, 60)).toBe('new');
+    expect(hear(ads, 'b', 1n, 60)).toBe('ignored');
+    expect(hear(ads, 'a', 2n, 40)).toBe('repeated');
+    expect(hear(ads, 'b', 1n, 60)).toBe('new');
+    expect(hear(ads, 'b', 2n, 10, true)).toBe('cancelled');
+    expect(hear(ads, 'c', 1n, 60)).toBe('new');
+    ads.forget(2000);
+    expect(hear(ads, 'd', 1n, 100)).toBe('new');
+  });
+
+  it('are limited in cancels as well, of which the oldest are forgotten', () => {
+    const ads = new Advertisements(limits);
+    for (let i = 0; i < 100; i++) hear(ads, `service${i}`, 5n, 10, true);
+    // The last is remembered, the first is not.
+    expect(hear(ads, 'service99', 4n, 10)).toBe('ignored');
+    expect(hear(ads, 'service0', 4n, 10)).toBe('new');
   });
 });
 

@@ -151,6 +151,18 @@ describe('a stream', () => {
     expect(await failing2).toMatch(/canceled by remote|Application error/);
   });
 
+  it('that is given up from within any event is an error on the other at once', async () => {
+    const [alpha, beta] = (await line('alpha', 'beta')) as [Netceptor, Netceptor];
+    const failed = new Promise<Error>((resolve) => {
+      beta.listen('failing', (stream) => void stream.resume().on('error', resolve));
+    });
+    const stream = await alpha.dial('beta', 'failing');
+    stream.on('error', () => {}).write('x');
+    // From there, its end is told before promises are settled.
+    setImmediate(() => stream.destroy(new Error('given up')));
+    expect(await failed).toMatchObject({ applicationCode: 499 });
+  });
+
   it('does not hold on to anything once it is over', async () => {
     const made = await line('a', 'b');
     last(made).listen('svc', (stream) => stream.end('bye').resume());

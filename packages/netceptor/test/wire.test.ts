@@ -361,6 +361,24 @@ describe('framing', () => {
   });
 });
 
+describe('a name that is longer than any in good faith', () => {
+  const name = 'x'.repeat(1025);
+  it.each(['NodeID', 'UpdateID', 'ForwardingNode'])('is refused as %s of a routing update', (field) => {
+    const text = JSON.stringify({
+      NodeID: 'a',
+      UpdateID: 'u',
+      ForwardingNode: 'a',
+      Connections: {},
+      [field]: name,
+    });
+    expect(() => decodeRoutingUpdate(Buffer.from(`\u0001${text}`))).toThrow('a name of 1025 characters');
+  });
+  it.each(['NodeID', 'Service'])('is refused as %s of an advertisement', (field) => {
+    const text = JSON.stringify({ NodeID: 'a', Service: 's', [field]: name });
+    expect(() => decodeAdvertisement(Buffer.from(`\u0002${text}`))).toThrow('a name of 1025 characters');
+  });
+});
+
 describe('arbitrary bytes', () => {
   it.each([
     ['routing update', decodeRoutingUpdate],

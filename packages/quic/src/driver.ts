@@ -151,6 +151,11 @@ export class Driver implements Judge {
   /** Tells what has happened, then sends what there is to be sent. */
   flush(force = false): void {
     this.#poll();
+    this.#transmit(force);
+    this.#arm();
+  }
+
+  #transmit(force: boolean): void {
     while (force || !this.#endpoint.blocked) {
       const batch = this.call((module, connection, engine) => {
         const most = Math.min(BATCH, Math.ceil(BATCH_BYTES / this.#segment));
@@ -161,7 +166,6 @@ export class Driver implements Judge {
       this.#segment = Math.max(this.#segment, batch.segment);
       this.#endpoint.emit(batch.bytes, batch.segment, this.remote);
     }
-    this.#arm();
   }
 
   /** Closes at once, and tells the peer. What was received is still delivered. */
@@ -171,6 +175,8 @@ export class Driver implements Judge {
       engine.input(Buffer.from(reason));
       module.connection_close(connection, code, this.#endpoint.clock.now());
     });
+    // Before anybody here is told, who may free the connection then: the peer would wait until it is idle for too long.
+    this.#transmit(true);
     this.end(error);
     this.flush(true);
   }

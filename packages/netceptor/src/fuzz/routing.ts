@@ -76,7 +76,7 @@ export function routingTarget(): FuzzTarget {
         }),
       ),
     run(input) {
-      const limits = { nodes: MAX_NODES, forgetAfter: 10 };
+      const limits = { nodes: MAX_NODES, bytes: 1e6, forgetAfter: 10 };
       const router = new Router({ nodeId: SELF, epoch: 2n, limits });
       for (const [now, message] of splitMessages(input).entries()) {
         const [kind, up, name = 0] = message;
@@ -121,7 +121,7 @@ export function advertisementsTarget(): FuzzTarget {
         ),
       ),
     run(input) {
-      const store = new Advertisements({ count: MAX_ADVERTISEMENTS, forgetAfter: 10 });
+      const store = new Advertisements({ count: MAX_ADVERTISEMENTS, bytes: 1e6, forgetAfter: 10 });
       for (const [now, message] of splitMessages(input).entries()) {
         const advertisement = refused(() => decodeAdvertisement(message), isMalformed);
         if (!advertisement) continue;

@@ -23,6 +23,9 @@ const DATA_BACKLOG = 4 * 1024 * 1024;
 /** A peer that leaves this much unread is not there any more. */
 const CONTROL_BACKLOG = 16 * 1024 * 1024;
 
+/** Messages of a peer that mean nothing, of which the log tells. */
+const MAX_COMPLAINTS = 20;
+
 /** What a link needs of the node it belongs to. */
 export interface LinkOwner {
   /** The update that introduces the node. */
@@ -60,6 +63,7 @@ export class Link implements Way {
   readonly #log: Logger;
   #state: LinkState = INITIAL_STATE;
   #cancelIntroduction: CancelTimer | undefined;
+  #complaints = 0;
   /** When the last message came in; any message counts. */
   lastReceived: number;
   /** Data messages that were dropped because the peer reads too slowly. */
@@ -125,9 +129,19 @@ export class Link implements Way {
       this.#log.warning(`Not sending a message of ${message.length} bytes to ${this.remote}: too large`);
       return;
     }
-    if (this.#session.backlog > CONTROL_BACKLOG)
-      this.#close({ kind: 'stalled', reason: 'the peer does not read what it is sent' });
+    if (this.#session.backlog > CONTROL_BACKLOG) this.giveUp();
     else this.#session.send(message);
+  }
+
+  /** Bytes that wait for the peer to read. */
+  get backlog(): number {
+    return this.#session.backlog;
+  }
+
+  /** Ends the link because the peer does not read. */
+  giveUp(): void {
+    if (this.#state.phase !== 'closed')
+      this.#close({ kind: 'stalled', reason: 'the peer does not read what it is sent' });
   }
 
   /** Sends a data message; whether it was taken. */
@@ -170,11 +184,19 @@ export class Link implements Way {
         this.#apply({ type: 'rejected' });
         return;
       case undefined:
-        this.#log.warning(`Ignored an empty message from ${this.remote}`);
+        this.complain('warning', `Ignored an empty message from ${this.remote}`);
         return;
       default:
-        if (up) this.#log.warning('Unknown message type');
+        if (up) this.complain('warning', 'Unknown message type');
     }
+  }
+
+  /** Tells of a message that means nothing. A peer that sends only such must not fill the log with them as well. */
+  complain(level: 'warning' | 'error', what: string): void {
+    this.#complaints++;
+    this.#log[this.#complaints <= MAX_COMPLAINTS ? level : 'debug'](what);
+    if (this.#complaints === MAX_COMPLAINTS)
+      this.#log.warning(`No more of this is told of ${this.remote}, but at log level debug`);
   }
 
   #receiveUpdate(message: Buffer): void {
@@ -188,7 +210,7 @@ export class Link implements Way {
       update = decodeRoutingUpdate(message);
     } catch (error) {
       if (!(error instanceof MeshError)) throw error;
-      this.#log.error(`Error unpacking routing update: ${error.message}`);
+      this.complain('error', `Error unpacking routing update: ${error.message}`);
       return;
     }
     const occupancy =

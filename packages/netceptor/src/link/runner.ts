@@ -10,6 +10,8 @@ import type { LinkEnd, LinkRules } from './state.js';
 
 /** Sessions of a backend that have not said yet who they are; more are turned away. */
 const MAX_STARTING = 1000;
+/** Those of them that come from one address, so that nobody can keep all others out. */
+const MAX_STARTING_OF_HOST = 250;
 
 /** The same failure is told of this often: a Go node dials no more often, and more would hide other news. */
 const TELL_AGAIN = 5000;
@@ -74,8 +76,14 @@ export class BackendRunner {
   #accept(session: Session): Link | undefined {
     const { rules, owner, clock, log } = this.#options;
     let starting = 0;
-    for (const { peer } of this.#links.keys()) if (peer === undefined) starting++;
-    if (starting >= MAX_STARTING || this.#abort.signal.aborted) {
+    let ofHost = 0;
+    const host = hostOf(session.remote);
+    for (const { peer, remote } of this.#links.keys()) {
+      if (peer !== undefined) continue;
+      starting++;
+      if (hostOf(remote) === host) ofHost++;
+    }
+    if (starting >= MAX_STARTING || ofHost >= MAX_STARTING_OF_HOST || this.#abort.signal.aborted) {
       session.open({ message() {}, drained() {}, ended() {} });
       session.close();
       return undefined;
@@ -153,4 +161,9 @@ export class BackendRunner {
       });
     });
   }
+}
+
+/** The address of the other end without its port. */
+function hostOf(remote: string): string {
+  return remote.replace(/:\d+$/, '');
 }

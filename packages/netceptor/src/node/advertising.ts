@@ -26,6 +26,7 @@ const APART = 1000;
 /** What was not repeated for this many periods is forgotten. */
 const FORGET_AFTER = 5.5 * PERIOD;
 const MAX_ADVERTISEMENTS = 50_000;
+const MAX_BYTES = 64 * 1024 * 1024;
 
 /** A service of this node, as it is told of. */
 export interface OwnAdvertisement {
@@ -65,7 +66,11 @@ export interface AdvertisingContext {
 /** Tells of the services of this node, and passes on what others tell. */
 export class Advertising {
   readonly #context: AdvertisingContext;
-  readonly #heard = new Advertisements({ count: MAX_ADVERTISEMENTS, forgetAfter: FORGET_AFTER });
+  readonly #heard = new Advertisements({
+    count: MAX_ADVERTISEMENTS,
+    bytes: MAX_BYTES,
+    forgetAfter: FORGET_AFTER,
+  });
   readonly #own = new Map<string, OwnAdvertisement>();
   #sent = new Map<string, HeardAdvertisement>();
   readonly #round: Debounce;
@@ -122,7 +127,7 @@ export class Advertising {
       advertisement = decodeAdvertisement(message);
     } catch (error) {
       if (!(error instanceof MeshError)) throw error;
-      log.error(`Error handling service advertisement: ${error.message}`);
+      link.complain('error', `Error handling service advertisement: ${error.message}`);
       return;
     }
     log.debug(`Received service advertisement from ${advertisement.nodeId}`);

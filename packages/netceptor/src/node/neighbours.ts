@@ -7,6 +7,9 @@ import { nameHash } from '../wire/name-hash.js';
 /** How long a peer that seems to have come back may take to show that its old link still lives. */
 const PROOF_OF_LIFE = 1500;
 
+/** What may wait for all neighbours together, in bytes; beyond that, those who read least are given up. */
+const MAX_BACKLOG = 512 * 1024 * 1024;
+
 interface Neighbour {
   readonly link: Link;
   readonly cost: number;
@@ -55,7 +58,22 @@ export class Neighbours {
 
   /** Sends a message to all neighbours but one. */
   flood(message: Buffer, except?: Link): void {
-    for (const { link } of [...this.#neighbours.values()]) if (link !== except) link.sendControl(message);
+    let waiting = 0;
+    for (const { link } of [...this.#neighbours.values()]) {
+      if (link !== except) link.sendControl(message);
+      waiting += link.backlog;
+    }
+    if (waiting > MAX_BACKLOG) this.#giveUpSlowest(waiting);
+  }
+
+  #giveUpSlowest(waiting: number): void {
+    const links = [...this.#neighbours.values()].map(({ link }) => ({ link, backlog: link.backlog }));
+    links.sort((a, b) => b.backlog - a.backlog);
+    for (const { link, backlog } of links) {
+      if (waiting <= MAX_BACKLOG) return;
+      waiting -= backlog;
+      link.giveUp();
+    }
   }
 
   /**

@@ -10,6 +10,8 @@ export interface HeardAdvertisement {
 export interface AdvertisementLimits {
   /** Advertisements, and as many cancels. */
   readonly count: number;
+  /** Bytes of the advertisements, and as many of the names in cancels. */
+  readonly bytes: number;
   /** Milliseconds after which an advertisement that was not repeated is forgotten. */
   readonly forgetAfter: number;
 }
@@ -29,6 +31,8 @@ export class Advertisements {
   readonly #limits: AdvertisementLimits;
   readonly #entries = new Map<string, Entry>();
   readonly #cancels = new Map<string, { readonly time: bigint; readonly heard: number }>();
+  #bytes = 0;
+  #cancelBytes = 0;
 
   constructor(limits: AdvertisementLimits) {
     this.#limits = limits;
@@ -42,13 +46,13 @@ export class Advertisements {
     const latest = entry?.advertisement.time ?? this.#cancels.get(key)?.time;
     if (latest !== undefined && advertisement.time <= latest) return 'ignored';
     if (advertisement.cancel) {
-      this.#cancels.delete(key);
-      if (this.#cancels.size >= this.#limits.count) this.#dropOldest(this.#cancels);
-      this.#cancels.set(key, { time: advertisement.time, heard: now });
-      return this.#entries.delete(key) ? 'cancelled' : 'ignored';
+      this.#rememberCancel(key, advertisement.time, now);
+      return this.#deleteEntry(key) ? 'cancelled' : 'ignored';
     }
-    if (!entry && this.#entries.size >= this.#limits.count) return 'ignored';
-    this.#cancels.delete(key);
+    const bytes = this.#bytes + heard.message.length - (entry?.message.length ?? 0);
+    if ((!entry && this.#entries.size >= this.#limits.count) || bytes > this.#limits.bytes) return 'ignored';
+    this.#deleteCancel(key);
+    this.#bytes = bytes;
     this.#entries.set(key, { ...heard, heard: now });
     if (!entry) return 'new';
     return saysTheSame(entry.advertisement, advertisement) ? 'repeated' : 'changed';
@@ -59,11 +63,11 @@ export class Advertisements {
     const forgotten: Advertisement[] = [];
     for (const [key, { advertisement, heard }] of this.#entries) {
       if (now - heard <= this.#limits.forgetAfter) continue;
-      this.#entries.delete(key);
+      this.#deleteEntry(key);
       forgotten.push(advertisement);
     }
     for (const [key, { heard }] of this.#cancels)
-      if (now - heard > this.#limits.forgetAfter) this.#cancels.delete(key);
+      if (now - heard > this.#limits.forgetAfter) this.#deleteCancel(key);
     return forgotten;
   }
 
@@ -75,11 +79,25 @@ export class Advertisements {
     return this.#entries.get(keyOf({ nodeId, service }))?.advertisement;
   }
 
-  #dropOldest(map: Map<string, unknown>): void {
-    for (const key of map.keys()) {
-      map.delete(key);
-      return;
+  /** The oldest cancels have to go for it, when there are too many. */
+  #rememberCancel(key: string, time: bigint, now: number): void {
+    this.#deleteCancel(key);
+    for (const oldest of this.#cancels.keys()) {
+      const { count, bytes } = this.#limits;
+      if (this.#cancels.size < count && this.#cancelBytes + key.length <= bytes) break;
+      this.#deleteCancel(oldest);
     }
+    this.#cancels.set(key, { time, heard: now });
+    this.#cancelBytes += key.length;
+  }
+
+  #deleteCancel(key: string): void {
+    if (this.#cancels.delete(key)) this.#cancelBytes -= key.length;
+  }
+
+  #deleteEntry(key: string): boolean {
+    this.#bytes -= this.#entries.get(key)?.message.length ?? 0;
+    return this.#entries.delete(key);
   }
 }
 

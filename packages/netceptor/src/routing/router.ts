@@ -34,6 +34,8 @@ const MAX_DISOWNED = 1000;
 export interface RouterLimits {
   /** Nodes to know of. */
   readonly nodes: number;
+  /** Bytes that what they say of their links takes, estimated. */
+  readonly bytes: number;
   /** Milliseconds after which a node that was not heard of is forgotten. */
   readonly forgetAfter: number;
 }
@@ -49,6 +51,8 @@ interface KnownNode {
   epoch: bigint;
   sequence: bigint;
   heard: number;
+  /** Estimated bytes of what it says of its links. */
+  readonly bytes: number;
   /** The last word, unless the node has had to take back that it was its. */
   update: RoutingUpdate | undefined;
 }
@@ -65,6 +69,7 @@ export class Router {
   /** What nodes have said of epochs that are not theirs, by node and epoch; those are never listened to again. */
   readonly #disowned = new Map<string, RoutingUpdate>();
   #sequence = 0n;
+  #bytes = 0;
 
   constructor({ nodeId, epoch, limits }: RouterOptions) {
     this.#nodeId = nodeId;
@@ -129,7 +134,13 @@ export class Router {
       return { ...NOTHING, relay: true, suspicion: true };
     }
     if (!known && this.#known.size >= this.#limits.nodes) return NOTHING;
-    this.#known.set(update.nodeId, { epoch: update.epoch, sequence: update.sequence, heard: now, update });
+    const same = known?.update?.connections === update.connections;
+    const bytes = known && same ? known.bytes : bytesOf(update);
+    const grown = this.#bytes + bytes - (known?.bytes ?? 0);
+    if (grown > this.#limits.bytes) return NOTHING;
+    this.#bytes = grown;
+    const { nodeId, epoch, sequence } = update;
+    this.#known.set(nodeId, { epoch, sequence, heard: now, bytes, update });
     const recalculate = this.#graph.setRow(update.nodeId, update.connections);
     const verdict = { relay: true, announce: !known, recalculate };
     return known ? verdict : { ...verdict, learned: update.nodeId };
@@ -167,9 +178,10 @@ export class Router {
   /** Forgets nodes that were not heard of for long, neighbours excepted; returns them. */
   forget(now: number): string[] {
     const forgotten: string[] = [];
-    for (const [node, { heard }] of this.#known) {
+    for (const [node, { heard, bytes }] of this.#known) {
       if (now - heard <= this.#limits.forgetAfter || this.#graph.own.has(node)) continue;
       this.#known.delete(node);
+      this.#bytes -= bytes;
       this.#graph.deleteRow(node);
       forgotten.push(node);
     }
@@ -203,6 +215,13 @@ export class Router {
 
 function epochKey(nodeId: string, epoch: bigint): string {
   return `${epoch} ${nodeId}`;
+}
+
+/** About what an update takes in memory. */
+function bytesOf({ nodeId, connections }: RoutingUpdate): number {
+  let bytes = 500 + 2 * nodeId.length;
+  for (const node of connections.keys()) bytes += 50 + 2 * node.length;
+  return bytes;
 }
 
 function isLater(update: RoutingUpdate, known: KnownNode): boolean {

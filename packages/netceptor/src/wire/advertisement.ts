@@ -1,5 +1,5 @@
 import { FieldReader, jsonMap, jsonString } from './json.js';
-import { MessageType, malformed } from './message.js';
+import { checkName, MessageType, malformed } from './message.js';
 import { formatTimestamp, NO_TIME, parseTimestamp } from './timestamp.js';
 
 /** How a service is spoken to: packets, a stream, or a stream for which TLS was configured. */
@@ -45,8 +45,8 @@ export function encodeAdvertisement(ad: Advertisement): Buffer {
  */
 export function decodeAdvertisement(message: Buffer): Advertisement {
   const fields = new FieldReader(message.toString('utf8', 1));
-  const nodeId = fields.string('NodeID');
-  const service = fields.string('Service');
+  const nodeId = checkName(fields.string('NodeID'));
+  const service = checkName(fields.string('Service'));
   if (nodeId === '' || service === '') throw malformed('an advertisement names no node or no service');
   return {
     nodeId,

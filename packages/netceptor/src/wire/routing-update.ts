@@ -1,5 +1,5 @@
 import { FieldReader, jsonMap, jsonString, NumberText } from './json.js';
-import { MessageType, malformed } from './message.js';
+import { checkName, MessageType, malformed } from './message.js';
 
 /** What a node says about its links, as it is passed on from node to node (reference: mesh, 4.1). */
 export interface RoutingUpdate {
@@ -32,7 +32,11 @@ export function encodeRoutingUpdate(update: RoutingUpdate): Buffer {
  */
 export function decodeRoutingUpdate(message: Buffer): RoutingUpdate {
   const text = message.toString('utf8', 1);
-  return decodeCanonical(text) ?? decodeAny(text);
+  const update = decodeCanonical(text) ?? decodeAny(text);
+  checkName(update.nodeId);
+  checkName(update.updateId);
+  checkName(update.forwardingNode);
+  return update;
 }
 
 /** What stands between the values of an update that is written in the usual way. */
