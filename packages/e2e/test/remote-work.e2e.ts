@@ -22,11 +22,11 @@ afterEach(async () => {
 
 interface Node {
   readonly id: string;
-  readonly program: Program;
   readonly directory: string;
   daemon: DaemonProcess;
   client: ReceptorClient;
-  start(): Promise<void>;
+  /** Starts it, or starts it again as a daemon of another program. */
+  start(program?: Program): Promise<void>;
 }
 
 async function freePort(): Promise<number> {
@@ -64,9 +64,9 @@ async function startLine(programs: readonly Program[]): Promise<Node[]> {
       { 'work-command': { worktype: 'sh', command: 'sh' } },
       { 'work-command': { worktype: 'signed', command: 'sh', verifysignature: true } },
     ];
-    const node = { id, program, directory: place } as Node;
-    node.start = async () => {
-      node.daemon = await startDaemon({ directory: place, nodeId: id, program, allSections });
+    const node = { id, directory: place } as Node;
+    node.start = async (as = program) => {
+      node.daemon = await startDaemon({ directory: place, nodeId: id, program: as, allSections });
       node.client = new ReceptorClient(node.daemon.socket);
     };
     await node.start();
@@ -206,3 +206,42 @@ describe.each(LINES.slice(3))(
     );
   },
 );
+
+describe('a submitting node that is replaced by one of the other kind', { timeout: 240_000 }, () => {
+  test.skipIf(!goReceptor).each([
+    ['Go by ours', GO, OURS],
+    ['ours by Go', OURS, GO],
+  ])('%s: it takes up the units of the one before', async (_, first, second) => {
+    const [near, far] = (await startLine([first, OURS])) as [Node, Node];
+    const gate = join(far.directory, 'gate');
+    const wait = `while ! test -e ${gate}; do sleep 0.1; done`;
+    const submit = async (payload: string) =>
+      (await near.client.submitWork({ node: far.id, workType: 'sh', payload })).unitid;
+    const following = await submit(`echo 1; ${wait}; echo 2`);
+    const cancelled = await submit('sleep 100');
+    const released = await submit('sleep 100');
+    for (const id of [following, cancelled, released]) await shows(near, id, 'Running');
+    const ids = await Promise.all(
+      [cancelled, released].map(async (id) => remoteId(await near.client.workStatus(id))),
+    );
+    // Its link is gone, so that what is asked for now is left to the next.
+    await far.daemon.kill();
+    await vi.waitFor(async () => expect((await near.client.status()).RoutingTable).toEqual({}), {
+      timeout: 30_000,
+    });
+    expect(await near.client.cancelWork(cancelled)).toEqual({ 'cancel pending': cancelled });
+    if (first === GO)
+      expect(await near.client.releaseWork(released)).toEqual({ 'release pending': released });
+    await near.daemon.kill();
+    await near.start(second);
+    await far.start();
+    await writeFile(gate, '');
+    expect(await completed(near, following)).toMatchObject({ Detail: 'exit status 0' });
+    expect(await digestOf(near, following)).toBe(sha256(Buffer.from('1\n2\n')));
+    await shows(far, ids[0] ?? '', 'Canceled');
+    if (first === GO)
+      await vi.waitFor(async () => expect(await far.client.workList()).not.toHaveProperty(ids[1] ?? ''), {
+        timeout: 60_000,
+      });
+  });
+});

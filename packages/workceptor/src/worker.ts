@@ -92,6 +92,11 @@ export interface WorkType {
    */
   prepare(parameters: Parameters, origin: Origin): Promise<unknown>;
   createWorker(unit: UnitHandle): Worker;
+  /**
+   * Asked of a unit that is found on disk: `resume` when it is not as complete as its state says, `release` when it was
+   * released and that was not done. Default: neither.
+   */
+  unfinished?(unit: UnitHandle): 'resume' | 'release' | undefined;
   /** Whether commands about a unit must be signed. Default: as {@link verifiesSignature} says. */
   verifiesUnit?(extraData: unknown): boolean;
   /** ExtraData as replies may show it, without secrets. Default: unchanged. */

@@ -45,6 +45,7 @@ export class Assignment {
   offer(type: WorkType): void {
     if (this.#type || type.name !== this.unit.status.WorkType) return;
     this.#type = type;
+    if (this.unit.complete && type.unfinished?.(this.unit) === 'resume') this.unit.reopen();
     if (this.unit.complete) {
       // What it keeps outside the directory still has to be freed at its release.
       this.#worker = type.createWorker(this.unit);

@@ -165,8 +165,19 @@ export class UnitStore implements Iterable<Assignment> {
     this.keys.load(directory, id);
     const assignment = this.#add(id, new Assignment(this.#unit(directory, id, status)));
     const type = readable ? typeOf(status.WorkType) : undefined;
+    const released = type?.unfinished?.(assignment.unit) === 'release';
     if (type) assignment.offer(type);
+    if (released) void this.#releaseLater(assignment);
     return assignment;
+  }
+
+  /** Does what an earlier process had promised. */
+  async #releaseLater(assignment: Assignment): Promise<void> {
+    try {
+      await this.release(assignment, false);
+    } catch (error) {
+      this.#options.log.error(`Error releasing unit ${assignment.unit.id}: ${errorText(error)}`);
+    }
   }
 
   #unit(directory: string, id: string, status: UnitStatus): Unit {

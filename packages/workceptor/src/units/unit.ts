@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isComplete, stateName, type UnitReport, type UnitStatus } from '@receptor/protocol';
+import { isComplete, stateName, type UnitReport, type UnitStatus, WorkState } from '@receptor/protocol';
 import { errorCode, errorText } from '../error-text.js';
 import type { Logger } from '../logger.js';
 import type { StatusChange, UnitHandle } from '../worker.js';
@@ -76,6 +76,11 @@ export class Unit implements UnitHandle {
   announce(detail: string): void {
     this.#status = { ...this.#status, Detail: detail };
     this.outputChanged();
+  }
+
+  /** Takes a complete unit for one that runs, because what it says to have put out is not all there. */
+  reopen(): void {
+    this.#status = { ...this.#status, State: WorkState.Running };
   }
 
   async refresh(): Promise<void> {
