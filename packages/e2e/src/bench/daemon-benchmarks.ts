@@ -7,6 +7,8 @@ import { RawClient, readResults, releaseAll, submit, untilComplete } from './raw
 import type { Side } from './side.js';
 
 const GIBIBYTE = 1 << 30;
+/** Output and payload of units that go over the mesh, which takes the Go daemon some seconds. */
+export const BULK_BYTES = 64 << 20;
 /** Nobody waits longer for a slow daemon's gibibyte; the rate is that of what has come by then. */
 const READ_SECONDS = 3;
 const SMALL_LINES = 100_000;
@@ -20,6 +22,7 @@ const workCommand = (worktype: string, command: string, params = '') => ({
 export const SECTIONS = [
   workCommand('cat', 'cat'),
   workCommand('count', 'wc', '-c'),
+  workCommand('bulk', 'head', `-c ${BULK_BYTES} /dev/zero`),
   workCommand('slowstart', 'sh', `-c "sleep 1; exec head -c ${GIBIBYTE} /dev/zero"`),
   // Unbuffered: one write of 100 bytes a line.
   workCommand(

@@ -14,6 +14,7 @@ import * as mesh from './mesh-benchmarks.js';
 import type { Mesh } from './mesh-nodes.js';
 import { podLog } from './pod-log-benchmark.js';
 import { type Bulk, quicBulk } from './quic-benchmarks.js';
+import * as remote from './remote-benchmarks.js';
 import { type Side, withDaemons } from './side.js';
 import { makeManyUnits, startWithArguments, startWithFile, startWithManyUnits } from './start-benchmarks.js';
 import { startTlsChain, type TlsChain } from './tls-chain.js';
@@ -155,6 +156,32 @@ async function compareWithLimit(ours: Mesh, hops: number): Promise<void> {
   }
 }
 
+async function benchRemote(): Promise<void> {
+  print(`\n${formatHead('Work for other nodes', 'Go')}`);
+  progress('the nodes find one another');
+  const lines: Mesh[] = [];
+  try {
+    for (const program of [receptor, goReceptor]) if (program) lines.push(await mesh.startLine(program));
+    const [ours, other] = lines;
+    if (!ours) throw new Error('not reached: ours is always there');
+    const last = mesh.LINE_NODES - 1;
+    await compareAll(
+      [
+        remote.remoteUnit,
+        remote.remoteUnits,
+        remote.remoteResults(1, 10),
+        remote.remoteResults(last, 20),
+        remote.remotePayload(1, 10),
+        remote.remotePayload(last, 20),
+      ],
+      ours,
+      other,
+    );
+  } finally {
+    await Promise.all(lines.map((line) => line.end()));
+  }
+}
+
 if (process.env.NODE_EXTRA_CA_CERTS !== undefined) {
   // Node 20 reads these certificates, 40 ms of them, whenever it starts, whatever the program.
   delete process.env.NODE_EXTRA_CA_CERTS;
@@ -167,6 +194,7 @@ if (wants('command-line')) await benchCommandLine();
 if (wants('pod-log')) await benchPodLog();
 if (wants('quic')) await benchQuic();
 if (wants('mesh')) await benchMesh();
+if (wants('remote')) await benchRemote();
 
 const judged = all.map(isMet).filter((met) => met !== undefined);
 console.log(`\n${judged.filter(Boolean).length} of ${judged.length} targets met`);

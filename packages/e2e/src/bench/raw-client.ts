@@ -66,9 +66,10 @@ export async function submit(
   socket: string,
   workType: string,
   payload: Buffer | number = 0,
+  node = 'localhost',
 ): Promise<string> {
   const client = await RawClient.open(socket);
-  const first = await client.command(`work submit localhost ${workType}`);
+  const first = await client.command(`work submit ${node} ${workType}`);
   const id = /ID ([A-Za-z0-9]+)\./.exec(first)?.[1];
   if (id === undefined) throw new Error(first);
   if (typeof payload === 'number') {
