@@ -6,6 +6,10 @@ use quinn_proto::{AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, Transport
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Datagrams are of this size until a larger one has got through; with the header of a mesh message and those of UDP and IPv6
+/// they fit into an Ethernet frame, and a Go node takes 1452.
+const FIRST_DATAGRAM: u16 = 1416;
+
 /// Reads `input`; what is missing there reads as zero or empty, as the host is trusted.
 pub struct Reader<'a>(pub &'a [u8]);
 
@@ -48,9 +52,12 @@ impl<'a> Reader<'a> {
         transport.max_idle_timeout(IdleTimeout::try_from(idle).ok().filter(|_| !idle.is_zero()));
         transport.keep_alive_interval(Some(self.milliseconds()).filter(|interval| !interval.is_zero()));
         transport.initial_rtt(self.milliseconds());
+        let largest = self.word() as u16;
+        let first = largest.min(FIRST_DATAGRAM);
         let mut discovery = MtuDiscoveryConfig::default();
-        discovery.upper_bound(self.word() as u16);
-        transport.mtu_discovery_config(Some(discovery));
+        // Halfway, then the largest: more steps would cost a short connection more than a long one gains.
+        discovery.upper_bound(largest).minimum_change((largest - first) / 4 + 2);
+        transport.initial_mtu(first).mtu_discovery_config(Some(discovery));
         transport.stream_receive_window(VarInt::from_u32(self.word()));
         transport.receive_window(VarInt::from_u32(self.word()));
         transport.send_window(self.word().into());
