@@ -1,4 +1,4 @@
-import { WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import type { CancelTimer, Clock } from '../clock.js';
 import type { Session, SessionHandlers } from './backend.js';
 
@@ -51,7 +51,7 @@ export class WebSocketSession implements Session {
   }
 
   send(message: Buffer): void {
-    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
     this.#cork();
     // Masking and writing can be put off; the buffer may be used again before.
     this.#socket.send(Buffer.from(message), () => {

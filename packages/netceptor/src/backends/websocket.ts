@@ -1,8 +1,6 @@
-import { createServer as createHttpServer, type IncomingMessage, type Server } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
-import { WebSocket, WebSocketServer } from 'ws';
 import { MeshError } from '../errors.js';
 import type { TlsListenerOptions } from '../tls/profile.js';
 import { formatHostPort, plainAddress } from './address.js';
@@ -15,6 +13,9 @@ import { MAX_WEBSOCKET_MESSAGE, WebSocketSession } from './websocket-session.js'
 const HEADERS_TIMEOUT = 5000;
 const DIAL_TIMEOUT = 15_000;
 const MAX_CONNECTIONS = 10_000;
+
+/** Loaded by those who need it only: it takes as long as a tenth of all else that a node loads. */
+const load = () => Promise.all([import('ws'), import('node:http'), import('node:https')]);
 
 /** The settings of a {@link WebSocketListener}. */
 export interface WebSocketListenerOptions {
@@ -37,8 +38,10 @@ export class WebSocketListener implements ListeningBackend {
     this.#options = options;
   }
 
-  listen(accept: (session: Session) => void, { clock, log, signal }: BackendContext): Promise<string> {
+  async listen(accept: (session: Session) => void, { clock, log, signal }: BackendContext): Promise<string> {
     const { port, host = '0.0.0.0', path = '/', tls } = this.#options;
+    const [{ WebSocketServer }, http, https] = await load();
+    if (signal.aborted) throw stopped();
     const webSockets = new WebSocketServer({
       noServer: true,
       perMessageDeflate: false,
@@ -47,8 +50,8 @@ export class WebSocketListener implements ListeningBackend {
     });
     const timeouts = { headersTimeout: HEADERS_TIMEOUT, requestTimeout: HEADERS_TIMEOUT };
     const server: Server = tls
-      ? createHttpsServer({ ...tls, ...timeouts, handshakeTimeout: HEADERS_TIMEOUT })
-      : createHttpServer(timeouts);
+      ? https.createServer({ ...tls, ...timeouts, handshakeTimeout: HEADERS_TIMEOUT })
+      : http.createServer(timeouts);
     server.maxConnections = MAX_CONNECTIONS;
     server.on('secureConnection', (socket: TLSSocket) => {
       const refusal = tls && refusalOf(tls, socket);
@@ -142,8 +145,9 @@ export class WebSocketDialler implements DiallingBackend {
     this.#headers = { 'User-Agent': 'Go-http-client/1.1', ...parseHeader(extraHeader) };
   }
 
-  connect({ clock, signal }: BackendContext): Promise<Session> {
-    if (signal.aborted) return Promise.reject(stopped());
+  async connect({ clock, signal }: BackendContext): Promise<Session> {
+    const [{ WebSocket }] = await load();
+    if (signal.aborted) throw stopped();
     const { protocol, host } = this.#url;
     const webSocket = new WebSocket(this.#url, {
       ...this.#tls,
