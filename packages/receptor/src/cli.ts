@@ -1,6 +1,8 @@
 import { basename } from 'node:path';
 import { ReceptorError } from '@receptor/protocol';
 import { parseArguments } from './config/arguments.js';
+import type { ConfigItem } from './config/item.js';
+import { findSection } from './config/sections/index.js';
 import { ownVersion } from './version.js';
 
 /** Runs the program on the arguments of the process. A daemon runs on after this has returned. */
@@ -42,9 +44,29 @@ async function run(args: readonly string[], program: string): Promise<void> {
       process.stdout.write(`${ownVersion()}\n`);
       break;
     case 'run': {
+      const [certificates, rest] = separate(request.items);
+      if (certificates.length > 0) await makeCertificates(certificates);
+      if (rest.length === 0 && certificates.length > 0) break;
       const { runDaemon } = await import('./process.js');
       const { createProcessLogger } = await import('./logging.js');
-      await runDaemon(request, createProcessLogger(), program);
+      await runDaemon({ ...request, items: rest }, createProcessLogger(), program);
     }
   }
+}
+
+/** The sections that ask for certificates, which are done with when those are made, and all others. */
+function separate(items: readonly ConfigItem[]): [ConfigItem[], ConfigItem[]] {
+  const isCertificate = ({ section }: ConfigItem) => findSection(section)?.group === 'certificates';
+  const certificates = items.filter(isCertificate);
+  // An authority is made before it signs, wherever in the file it stands; their names are in that order.
+  certificates.sort((a, b) => (a.section < b.section ? -1 : Number(a.section > b.section)));
+  return [certificates, items.filter((item) => !isCertificate(item))];
+}
+
+async function makeCertificates(items: readonly ConfigItem[]): Promise<void> {
+  const { checkItems } = await import('./config/item.js');
+  checkItems(items);
+  const { runCertificateCommand } = await import('./certificates/commands.js');
+  for (const item of items)
+    await runCertificateCommand(item, { input: process.stdin, output: process.stdout });
 }

@@ -1,7 +1,7 @@
 import { BACKENDS } from './backends.js';
 import { type Configuration, parseArguments } from './config/arguments.js';
 import { type ConfigItem, checkItems, configError, itemKey } from './config/item.js';
-import type { SectionName } from './config/sections/index.js';
+import { findSection, type SectionName } from './config/sections/index.js';
 
 /** Sections that can be changed while a daemon runs. */
 const RELOADABLE: ReadonlySet<SectionName> = new Set([...BACKENDS, 'local-only']);
@@ -32,8 +32,9 @@ export async function readAgain(
   try {
     const request = await parseArguments(args);
     if (request.ask !== 'run') throw configError(`the configuration asks for ${request.ask}`);
-    checkItems(request.items);
-    items = request.items;
+    // Certificates are made before a daemon starts.
+    items = request.items.filter(({ section }) => findSection(section)?.group !== 'certificates');
+    checkItems(items);
   } catch (error) {
     throw new ReloadRefused(4, error instanceof Error ? error.message : String(error), error);
   }

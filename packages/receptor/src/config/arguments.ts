@@ -39,6 +39,7 @@ export async function parseArguments(args: readonly string[]): Promise<Request> 
   const items: ConfigItem[] = [];
   const warnings: string[] = [];
   let file: string | undefined;
+  let fromMaps = 0;
   let open: { builder: ItemBuilder; typed: string } | undefined;
   let expectsFile = false;
 
@@ -60,6 +61,7 @@ export async function parseArguments(args: readonly string[]): Promise<Request> 
         throw configError(`error loading config file: only one ${item.section} directive is allowed`);
     }
     items.push(...loaded.items);
+    if (loaded.isMap) fromMaps += loaded.items.length;
     warnings.push(...loaded.warnings);
   };
 
@@ -86,7 +88,7 @@ export async function parseArguments(args: readonly string[]): Promise<Request> 
   close();
   if (file === undefined && args.some((argument) => argument.toLowerCase() === MAP_FORM))
     await load(await defaultFile());
-  return completed(items, warnings, args, file);
+  return completed(items, warnings, args, file, fromMaps === items.length);
 }
 
 /** Where the map form is looked for when no file is named. */
@@ -138,12 +140,14 @@ function completed(
   warnings: string[],
   args: readonly string[],
   file: string | undefined,
+  mayBeMore: boolean,
 ): Request {
   const exclusive = items.find(({ section }) => findSection(section)?.exclusive);
-  if (exclusive && items.length > 1)
+  // A file in the form of a map can ask for several certificates at once, and for a daemon after them.
+  if (exclusive && items.length > 1 && !mayBeMore)
     throw configError(`cannot specify any other options with ${exclusive.section}`);
   if (exclusive?.section === 'version') return { ask: 'version' };
-  if (!exclusive) {
+  if (items.some(({ section }) => !findSection(section)?.exclusive) || items.length === 0) {
     for (const section of SECTIONS) {
       if (section.implicit && !items.some((item) => item.section === section.name))
         items.push(new ItemBuilder(section, {}).build());

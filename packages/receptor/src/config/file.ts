@@ -9,6 +9,8 @@ import type { Raw } from './raw.js';
 /** What a configuration file holds. */
 export interface LoadedFile {
   readonly items: readonly ConfigItem[];
+  /** Whether it has the form of a map. */
+  readonly isMap?: boolean;
   /** Oddities that are no errors; each is one line for the log. */
   readonly warnings: readonly string[];
 }
@@ -40,7 +42,7 @@ async function load(path: string): Promise<LoadedFile> {
         return { items: readListItems(value.items), warnings };
       case 'map': {
         const { items, warnings: more } = readMapItems(value.entries);
-        return { items, warnings: [...warnings, ...more] };
+        return { items, isMap: true, warnings: [...warnings, ...more] };
       }
       default:
         throw neitherForm(value, tagOf(value));

@@ -72,9 +72,6 @@ export const NOT_IMPLEMENTED: ReadonlySet<SectionName> = new Set([
   'udp-client',
   'unix-socket-server',
   'unix-socket-client',
-  'cert-init',
-  'cert-makereq',
-  'cert-signreq',
 ]);
 
 export function findSection(name: string): Section<SectionName> | undefined {
