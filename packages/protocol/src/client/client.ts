@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { parseAddress } from '../address.js';
 import { isUnitId, type WorkEndCommand, type WorkSubmitCommand } from '../commands.js';
@@ -64,6 +65,8 @@ export class ReceptorClient {
   constructor(where: string | OpenConnection, options: ClientOptions = {}) {
     const start = typeof where === 'string' ? dialler(parseAddress(where), options) : starter(where, options);
     this.#sessions = new SessionPool(start);
+    // Any number of calls may be under way.
+    setMaxListeners(0, this.#closing.signal);
     const { signal } = options;
     const onAbort = (): void => this.close();
     this.#unfollow = () => signal?.removeEventListener('abort', onAbort);
