@@ -161,7 +161,7 @@ function tlsListener({ servers }: TlsProfiles, name: string) {
 
 function tlsDialler({ clients }: TlsProfiles, name: string) {
   const profile = clients.get(name);
-  return profile && { tls: profile.diallerOptions() };
+  return profile && { tls: () => profile.diallerOptions() };
 }
 
 /** As with Go, every address of IPv4 stands for those of IPv6 too. */

@@ -16,6 +16,7 @@ import { readAgain } from './reload.js';
 import { NodeAccess } from './remote-access.js';
 import { loadSigning } from './signing.js';
 import { loadTlsProfiles } from './tls-profiles.js';
+import { TlsRenewal } from './tls-renewal.js';
 import { ownVersion } from './version.js';
 import { workTypeOf } from './work-types.js';
 
@@ -77,13 +78,14 @@ export async function startDaemon(configuration: Configuration, log: DaemonLogge
   remote.connect(node);
   // Takes a while to load; a node that is all by itself does without it.
   if (items.some(({ section }) => OF_THE_MESH.has(section))) await node.join();
+  const renewal = new TlsRenewal(tls.files, log);
   const backends = new Backends(node, tls, log);
   const commands = receptorCommands({
     node,
     workceptor,
     verifier,
     log,
-    reload: reloader(configuration, backends),
+    reload: reloader(configuration, backends, renewal),
   });
   const control = new ControlServer({ nodeId: node.id, log, commands });
 
@@ -91,6 +93,7 @@ export async function startDaemon(configuration: Configuration, log: DaemonLogge
   const services: ControlService[] = [];
   let dataLock: FileLock | undefined;
   const close = async (): Promise<void> => {
+    renewal.close();
     const accepting = services.map((each) => each.close());
     control.close();
     await Promise.allSettled([...accepting, workceptor.close()]);
@@ -119,6 +122,7 @@ export async function startDaemon(configuration: Configuration, log: DaemonLogge
     }
     node.changed();
     await workceptor.open();
+    await renewal.start();
     await backends.apply(items);
     for (const service of services) await service.listen();
     for (const each of controlItems) log.info(`Running control service ${each.service}`);
@@ -144,11 +148,16 @@ export async function startDaemon(configuration: Configuration, log: DaemonLogge
 }
 
 /** What `reload` does: one after the other, each from what the one before has left in force. */
-function reloader(configuration: Configuration, backends: Backends): () => Promise<void> {
+function reloader(
+  configuration: Configuration,
+  backends: Backends,
+  renewal: TlsRenewal,
+): () => Promise<void> {
   let now = configuration.items;
   let last: Promise<void> = Promise.resolve();
   const reload = async (): Promise<void> => {
     const items = await readAgain(configuration, now);
+    await renewal.refresh();
     await backends.apply(items);
     now = items;
   };

@@ -4,10 +4,20 @@ import { describeFileError } from './config/file-error.js';
 import { type ConfigItem, configError, describePosition } from './config/item.js';
 import type { Settings } from './config/sections/index.js';
 
+/** The files of a section, of which other contents can be put in force. */
+export interface TlsFiles {
+  /** The section's name for itself. */
+  readonly name: string;
+  readonly files: readonly string[];
+  /** Reads them again, and has new connections use what they hold. @throws Error when that is not usable; nothing has changed then */
+  renew(): Promise<void>;
+}
+
 /** What the sections `tls-server` and `tls-client` of a configuration come to, by their names. */
 export interface TlsProfiles {
   readonly servers: ReadonlyMap<string, TlsServerProfile>;
   readonly clients: ReadonlyMap<string, TlsClientProfile>;
+  readonly files: readonly TlsFiles[];
 }
 
 type Netceptor = typeof import('@receptor/netceptor');
@@ -20,22 +30,43 @@ type Netceptor = typeof import('@receptor/netceptor');
 export async function loadTlsProfiles(items: readonly ConfigItem[], nodeId: string): Promise<TlsProfiles> {
   const servers = new Map<string, TlsServerProfile>();
   const clients = new Map<string, TlsClientProfile>();
+  const files: TlsFiles[] = [];
   for (const item of items) {
     if (item.section !== 'tls-server' && item.section !== 'tls-client') continue;
     // The mesh takes a while to load, and a node without TLS may do without.
     const netceptor = await import('@receptor/netceptor');
     try {
-      if (item.section === 'tls-server')
-        servers.set(item.settings.name, await server(netceptor, item.settings, nodeId));
-      else clients.set(item.settings.name, await client(netceptor, item.settings, nodeId));
+      if (item.section === 'tls-server') {
+        const { name, cert, key, clientcas } = item.settings;
+        const load = () => server(netceptor, item.settings, nodeId);
+        const profile = await load();
+        servers.set(name, profile);
+        files.push({
+          name,
+          files: given(cert, key, clientcas),
+          renew: async () => profile.renew(await load()),
+        });
+      } else {
+        const { name, cert, key, rootcas } = item.settings;
+        const load = () => client(netceptor, item.settings, nodeId);
+        const profile = await load();
+        clients.set(name, profile);
+        files.push({
+          name,
+          files: given(cert, key, rootcas),
+          renew: async () => profile.renew(await load()),
+        });
+      }
     } catch (error) {
       const kind = item.section === 'tls-server' ? 'server' : 'client';
       const reason = error instanceof Error ? error.message : String(error);
       throw configError(`error preparing tls ${kind} config: ${reason}${describePosition(item.at)}`, error);
     }
   }
-  return { servers, clients };
+  return { servers, clients, files };
 }
+
+const given = (...files: readonly string[]): string[] => files.filter((file) => file !== '');
 
 async function server(
   { TlsServerProfile, checkOwnNodeId }: Netceptor,

@@ -55,9 +55,10 @@ export class TcpListener implements ListeningBackend {
         ),
       );
     };
-    const server = tls
-      ? createTlsServer({ ...tls, handshakeTimeout: TLS_ACCEPT_TIMEOUT }, onSocket)
-      : createServer(onSocket);
+    const secure = tls && createTlsServer({ ...tls, handshakeTimeout: TLS_ACCEPT_TIMEOUT }, onSocket);
+    const server = secure ?? createServer(onSocket);
+    const offRenewed = tls?.onRenewed?.((context) => secure?.setSecureContext(context));
+    onAbort(signal, () => offRenewed?.());
     server.maxConnections = MAX_CONNECTIONS;
     server.on('connection', (socket: Socket) => {
       sockets.add(socket);
@@ -93,8 +94,8 @@ export interface TcpDiallerOptions {
   readonly address: string;
   /** Whether to connect again after a failure or an end; true when left out. */
   readonly redial?: boolean;
-  /** How to speak TLS; plain TCP when left out. */
-  readonly tls?: ConnectionOptions;
+  /** How to speak TLS, asked for each time when it can change; plain TCP when left out. */
+  readonly tls?: ConnectionOptions | (() => ConnectionOptions);
 }
 
 /** Connects over TCP or TLS (reference: mesh, 1.1). */
@@ -103,7 +104,7 @@ export class TcpDialler implements DiallingBackend {
   readonly address: string;
   readonly redial: boolean;
   readonly #target: HostPort;
-  readonly #tls: ConnectionOptions | undefined;
+  readonly #tls: ConnectionOptions | (() => ConnectionOptions) | undefined;
 
   /** @throws MeshError `RECEPTOR_MESH_OPTIONS` when the address has no port */
   constructor({ address, redial = true, tls }: TcpDiallerOptions) {
@@ -116,8 +117,9 @@ export class TcpDialler implements DiallingBackend {
   connect({ clock, signal }: BackendContext): Promise<Session> {
     if (signal.aborted) return Promise.reject(stopped());
     const { host, port } = this.#target;
-    const socket: Socket = this.#tls
-      ? connectTls({ host, port, ...(isIp(host) ? {} : { servername: host }), ...this.#tls })
+    const tls = typeof this.#tls === 'function' ? this.#tls() : this.#tls;
+    const socket: Socket = tls
+      ? connectTls({ host, port, ...(isIp(host) ? {} : { servername: host }), ...tls })
       : connect({ host, port });
     socket.setNoDelay(true);
     return new Promise((resolve, reject) => {
@@ -141,7 +143,7 @@ export class TcpDialler implements DiallingBackend {
       socket.on('error', () => {});
       socket.once('error', fail);
       socket.once('close', closed);
-      socket.once(this.#tls ? 'secureConnect' : 'connect', () => {
+      socket.once(tls ? 'secureConnect' : 'connect', () => {
         done();
         resolve(new StreamSession(socket, this.address, clock));
       });

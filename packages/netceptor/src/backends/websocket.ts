@@ -49,9 +49,10 @@ export class WebSocketListener implements ListeningBackend {
       handleProtocols: () => false,
     });
     const timeouts = { headersTimeout: HEADERS_TIMEOUT, requestTimeout: HEADERS_TIMEOUT };
-    const server: Server = tls
-      ? https.createServer({ ...tls, ...timeouts, handshakeTimeout: HEADERS_TIMEOUT })
-      : http.createServer(timeouts);
+    const secure = tls && https.createServer({ ...tls, ...timeouts, handshakeTimeout: HEADERS_TIMEOUT });
+    const server: Server = secure ?? http.createServer(timeouts);
+    const offRenewed = tls?.onRenewed?.((context) => secure?.setSecureContext(context));
+    onAbort(signal, () => offRenewed?.());
     server.maxConnections = MAX_CONNECTIONS;
     server.on('secureConnection', (socket: TLSSocket) => {
       const refusal = tls && refusalOf(tls, socket);
@@ -123,8 +124,8 @@ export interface WebSocketDiallerOptions {
   readonly extraHeader?: string;
   /** Whether to connect again after a failure or an end; true when left out. */
   readonly redial?: boolean;
-  /** How to speak TLS with a `wss://` address; the defaults of Node when left out. */
-  readonly tls?: ConnectionOptions;
+  /** How to speak TLS with a `wss://` address, asked for each time when it can change; the defaults of Node when left out. */
+  readonly tls?: ConnectionOptions | (() => ConnectionOptions);
 }
 
 /** Connects over WebSocket (reference: mesh, 1.3). */
@@ -134,7 +135,7 @@ export class WebSocketDialler implements DiallingBackend {
   readonly redial: boolean;
   readonly #url: URL;
   readonly #headers: Record<string, string>;
-  readonly #tls: ConnectionOptions;
+  readonly #tls: ConnectionOptions | (() => ConnectionOptions);
 
   /** @throws MeshError `RECEPTOR_MESH_OPTIONS` when the address or the header is malformed */
   constructor({ address, extraHeader, redial = true, tls = {} }: WebSocketDiallerOptions) {
@@ -150,7 +151,7 @@ export class WebSocketDialler implements DiallingBackend {
     if (signal.aborted) throw stopped();
     const { protocol, host } = this.#url;
     const webSocket = new WebSocket(this.#url, {
-      ...this.#tls,
+      ...(typeof this.#tls === 'function' ? this.#tls() : this.#tls),
       headers: this.#headers,
       origin: `${protocol === 'wss:' ? 'https' : 'http'}://${host}`,
       perMessageDeflate: false,

@@ -44,7 +44,17 @@ export class StreamListener {
     this.#context = context;
     const { packets, tls, clock, log } = context;
     this.#endpoint = openTransport(packets, clock, (error) => log.debug(`Error sending: ${error.message}`));
-    const identity: Identity = tls?.identity ?? insecureIdentity(clock.now());
+    this.#listen(tls?.identity ?? insecureIdentity(clock.now()));
+    const offRenewed = tls?.onRenewed(() => this.#listen(tls.identity));
+    closeWhenUnreachable(packets, this.#connections, clock);
+    packets.once('close', () => {
+      offRenewed?.();
+      this.#endpoint.close(CloseCode.failed, 'Listener Closed');
+    });
+  }
+
+  #listen(identity: Identity): void {
+    const { tls, clock, log } = this.#context;
     const asks = tls?.asksForCertificate === true;
     this.#endpoint.listen({
       protocols: PROTOCOLS,
@@ -60,8 +70,6 @@ export class StreamListener {
       onFailure: (error, remote) =>
         log.warning(`Error accepting a stream from ${decodeRemote(remote).node}: ${error.message}`),
     });
-    closeWhenUnreachable(packets, this.#connections, clock);
-    packets.once('close', () => this.#endpoint.close(CloseCode.failed, 'Listener Closed'));
   }
 
   /** The name of the service. */

@@ -53,6 +53,22 @@ export interface Refusal {
 export interface TlsListenerOptions extends TlsOptions {
   /** Why a caller is not wanted, after its handshake; undefined when it is. */
   readonly refusePeer?: (certificate: Buffer | undefined) => string | undefined;
+  /** Has `act` called with other certificates whenever there are; returns how to call that off. */
+  readonly onRenewed?: (act: (context: SecureContextOptions) => void) => () => void;
+}
+
+/** Tells who uses a profile that it has other certificates now. */
+class Renewals {
+  readonly #acts = new Set<() => void>();
+
+  add(act: () => void): () => void {
+    this.#acts.add(act);
+    return () => this.#acts.delete(act);
+  }
+
+  tell(): void {
+    for (const act of [...this.#acts]) act();
+  }
 }
 
 /** The suites of TLS 1.3, and those of 1.2 that a Go node takes. */
@@ -109,21 +125,45 @@ function readIdentity(cert: string, key: string): { identity: Identity; leaf: X5
 
 /** TLS settings of a side that is connected to: a listener of a backend, or a service of the mesh. */
 export class TlsServerProfile {
-  readonly identity: Identity;
-  /** The node IDs that the certificate is for. */
-  readonly nodeIds: readonly string[];
-  readonly #options: TlsServerOptions;
-  readonly #cas: readonly X509Certificate[] | undefined;
-  readonly #pins: readonly Buffer[];
+  readonly #renewals = new Renewals();
+  #identity: Identity;
+  #nodeIds: readonly string[];
+  #options: TlsServerOptions;
+  #cas: readonly X509Certificate[] | undefined;
+  #pins: readonly Buffer[];
 
   /** @throws MeshError `RECEPTOR_MESH_TLS` when certificate or key are unusable, `RECEPTOR_MESH_OPTIONS` for bad fingerprints */
   constructor(options: TlsServerOptions) {
     const { identity, leaf } = readIdentity(options.cert, options.key);
-    this.identity = identity;
-    this.nodeIds = nodeIdsOf(leaf);
+    this.#identity = identity;
+    this.#nodeIds = nodeIdsOf(leaf);
     this.#options = options;
     this.#cas = options.clientCas === undefined ? undefined : parseCertificates(options.clientCas);
     this.#pins = parseFingerprints(options.pinnedClientCert ?? []);
+  }
+
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  /** The node IDs that the certificate is for. */
+  get nodeIds(): readonly string[] {
+    return this.#nodeIds;
+  }
+
+  /** Has what another profile says; who connects from now on is met with that. */
+  renew(other: TlsServerProfile): void {
+    this.#identity = other.#identity;
+    this.#nodeIds = other.#nodeIds;
+    this.#options = other.#options;
+    this.#cas = other.#cas;
+    this.#pins = other.#pins;
+    this.#renewals.tell();
+  }
+
+  /** Calls `act` after each renewal; returns how to call that off. */
+  onRenewed(act: () => void): () => void {
+    return this.#renewals.add(act);
   }
 
   /** Whether callers have to show a certificate: also when there is only somebody named who signs them, as with Go. */
@@ -133,18 +173,20 @@ export class TlsServerProfile {
 
   /** For a backend: callers are not asked which node they are. */
   listenerOptions(): TlsListenerOptions {
-    const { cert, key, minTls13, clientCas } = this.#options;
     const asks = this.asksForCertificate;
     return {
-      cert,
-      key,
-      ...versions(minTls13),
+      ...this.#context(),
       requestCert: asks,
       rejectUnauthorized: asks,
-      ...(clientCas === undefined ? {} : { ca: clientCas }),
       refusePeer: (certificate) =>
         asks && !(certificate && isPinned(certificate, this.#pins)) ? PIN_MISMATCH : undefined,
+      onRenewed: (act) => this.onRenewed(() => act(this.#context())),
     };
+  }
+
+  #context(): SecureContextOptions {
+    const { cert, key, minTls13, clientCas } = this.#options;
+    return { cert, key, ...versions(minTls13), ...(clientCas === undefined ? {} : { ca: clientCas }) };
   }
 
   /** For a service of the mesh: why the certificate of a caller from that node is refused, or undefined. */
@@ -159,12 +201,11 @@ export class TlsServerProfile {
 
 /** TLS settings of a side that connects: a dialler of a backend, or a stream to a service of the mesh. */
 export class TlsClientProfile {
-  readonly identity: Identity | undefined;
-  /** The node IDs that the own certificate is for; undefined when there is none. */
-  readonly nodeIds: readonly string[] | undefined;
-  readonly #options: TlsClientOptions;
-  readonly #cas: readonly X509Certificate[] | undefined;
-  readonly #pins: readonly Buffer[];
+  #identity: Identity | undefined;
+  #nodeIds: readonly string[] | undefined;
+  #options: TlsClientOptions;
+  #cas: readonly X509Certificate[] | undefined;
+  #pins: readonly Buffer[];
 
   /** @throws MeshError `RECEPTOR_MESH_TLS` when certificate or key are unusable, `RECEPTOR_MESH_OPTIONS` for bad settings */
   constructor(options: TlsClientOptions = {}) {
@@ -173,12 +214,30 @@ export class TlsClientProfile {
       throw new MeshError('RECEPTOR_MESH_OPTIONS', 'cert and key must both be supplied or neither');
     if (cert !== '') {
       const { identity, leaf } = readIdentity(cert, key);
-      this.identity = identity;
-      this.nodeIds = nodeIdsOf(leaf);
+      this.#identity = identity;
+      this.#nodeIds = nodeIdsOf(leaf);
     }
     this.#options = options;
     this.#cas = options.rootCas === undefined ? undefined : parseCertificates(options.rootCas);
     this.#pins = parseFingerprints(options.pinnedServerCert ?? []);
+  }
+
+  get identity(): Identity | undefined {
+    return this.#identity;
+  }
+
+  /** The node IDs that the own certificate is for; undefined when there is none. */
+  get nodeIds(): readonly string[] | undefined {
+    return this.#nodeIds;
+  }
+
+  /** Has what another profile says, for all connections from now on. */
+  renew(other: TlsClientProfile): void {
+    this.#identity = other.#identity;
+    this.#nodeIds = other.#nodeIds;
+    this.#options = other.#options;
+    this.#cas = other.#cas;
+    this.#pins = other.#pins;
   }
 
   /** For a backend: the other side has to be the host that was dialled. */

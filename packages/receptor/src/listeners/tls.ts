@@ -26,7 +26,7 @@ export function createTlsServer(
   accept: (socket: Socket) => void,
   log: Pick<Logger, 'error'>,
 ): TlsServer {
-  const { refusePeer, ...settings } = options;
+  const { refusePeer, onRenewed, ...settings } = options;
   const refused = (reason: string) => log.error(`TLS handshake error: ${reason}. Closing socket.`);
   const server = createServer(
     { ...settings, allowHalfOpen: true, noDelay: true, handshakeTimeout: HANDSHAKE_MS },
@@ -41,6 +41,8 @@ export function createTlsServer(
       socket.destroy();
     },
   );
+  const offRenewed = onRenewed?.((context) => server.setSecureContext(context));
+  server.once('close', () => offRenewed?.());
   server.maxConnections = MAX_CONNECTIONS;
   // The message is a line of OpenSSL's log; its reason is what a person can read.
   server.on('tlsClientError', (error: Error & { reason?: string }) => refused(error.reason ?? error.message));
