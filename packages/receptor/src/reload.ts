@@ -7,7 +7,7 @@ import { findSection, type SectionName } from './config/sections/index.js';
 const RELOADABLE: ReadonlySet<SectionName> = new Set([...BACKENDS, 'local-only']);
 
 /** Why a reload is refused; the number is part of the reply, and of the exit code of receptorctl (reference: control, 5). */
-export class ReloadRefused extends Error {
+class ReloadRefused extends Error {
   readonly number: 3 | 4;
 
   constructor(number: 3 | 4, message: string, cause?: unknown) {
