@@ -46,6 +46,23 @@ describe.skipIf(!goReceptor)(`in a mesh with Go nodes${SKIPPED}`, { timeout: 120
     for (const { daemon } of [dialled, dialling]) expect(daemon.log()).not.toContain('Timing out');
   });
 
+  test('streams that we open and end leave no warning in the log of a Go node', async () => {
+    const port = await freePort();
+    const go = await mesh.start('go', goReceptor, [{ 'tcp-listener': { port } }]);
+    const ours = await mesh.start('ours', receptor, [{ 'tcp-peer': { address: `127.0.0.1:${port}` } }]);
+    await hasRoutes(ours, { go: 'go' });
+    await hasRoutes(go, { ours: 'ours' });
+    for (let count = 1; count <= 3; count++) {
+      const through = ours.client.through('go');
+      await through.status();
+      through.close();
+      await logs(go.daemon, new RegExp(`(Client disconnected from control service ours:[^]*){${count}}`));
+    }
+    // What came of the ends is with the Go node before the answer to this.
+    expect(await go.client.ping('ours')).toMatchObject({ Success: true });
+    expect(go.daemon.log()).not.toMatch(/unreachable/);
+  });
+
   test('status says the same, field by field', async () => {
     const said: string[] = [];
     for (const program of [goReceptor, receptor]) {

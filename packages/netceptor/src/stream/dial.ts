@@ -19,6 +19,12 @@ import { CloseCode, encodeRemote, openTransport, PROTOCOLS } from './transport.j
 /** The first byte of a stream, by which the other side knows of it. */
 const HELLO = Buffer.from([0]);
 
+/**
+ * Milliseconds for which a service is kept after its stream: what the other side has sent meanwhile needs no answer, and a Go
+ * node logs every answer as a warning.
+ */
+const SILENCE = 1000;
+
 /** Where a stream is to lead, and with what. */
 export interface DialContext {
   readonly packets: PacketConnection;
@@ -51,11 +57,19 @@ export async function dialStream(context: DialContext): Promise<QuicStream> {
     (error) => fail(new MeshError(error.code, `INTERNAL_ERROR (local): ${error.message}`, { cause: error })),
     packets.wholePayload(node),
   );
+  let closed = false;
   const release = (): void => {
     endpoint.close(CloseCode.normal, 'normal close');
-    packets.close();
+    if (!closed)
+      packets.once(
+        'close',
+        clock.schedule(SILENCE, () => packets.close()),
+      );
   };
-  packets.once('close', () => endpoint.close(CloseCode.failed, 'netceptor shutdown'));
+  packets.once('close', () => {
+    closed = true;
+    endpoint.close(CloseCode.failed, 'netceptor shutdown');
+  });
   packets.on('unreachable', ({ toNode, toService, problem }) => {
     if (toNode !== node || toService !== service || failure.signal.aborted) return;
     if (problem === Problem.serviceUnknown)
