@@ -1,13 +1,15 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { temporaryDirectory } from '@receptor/e2e';
+import { checkConfiguration } from '@receptor/receptor';
 import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const filesBelow = (folder: string) =>
   readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && !entry.parentPath.includes('node_modules'))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)));
 
 const guides = filesBelow('docs/guides');
@@ -60,7 +62,7 @@ describe('links of the pages', () => {
 function* exportsOf(name: string): Generator<{ name: string; documented: boolean }> {
   const index = `packages/${name}/dist/index.d.ts`;
   for (const [, list = '', from = ''] of read(index).matchAll(
-    /export (?:type )?\{([^}]*)\} from '([^']+)'/g,
+    /export (?:type )?\{([^}]*)\} from '(\.[^']+)'/g,
   )) {
     const declarations = read(join(dirname(index), from.replace(/\.js$/, '.d.ts')));
     for (const each of list.split(',')) {
@@ -87,6 +89,32 @@ describe('every export has a docstring', () => {
       expect(all.filter(({ documented }) => !documented).map((each) => each.name)).toEqual([]);
     },
   );
+});
+
+describe('every configuration in a guide', () => {
+  const blocks = guides.flatMap((guide) =>
+    [...read(guide).matchAll(/^```yaml\n([\s\S]*?)^```$/gm)]
+      .map(([, text = '']) => text)
+      .filter((text) => /^- [a-z-]+:/m.test(text))
+      .map((text, index) => [guide, index + 1, text] as const),
+  );
+
+  it.each(blocks)('is right in %s, at place %i', async (_guide, _place, text) => {
+    const { path, remove } = await temporaryDirectory();
+    const file = join(path, 'receptor.yml');
+    writeFileSync(file, text);
+    const { problems } = await checkConfiguration(file);
+    await remove();
+    // Certificates and kubeconfigs are where the reader has them.
+    const wrong = problems.filter(({ message }) => !/no such file|does not exist/.test(message));
+    expect(wrong.map(({ message }) => message)).toEqual([]);
+  });
+
+  it.each(['foo.yml', 'kubeitpod.yml'])('%s is shown in the guide as it is', (name) => {
+    expect(read('docs/guides/kubernetes-work.md')).toContain(
+      `\`${name}\`:\n\n\`\`\`yaml\n${read(`examples/kubernetes/${name}`)}\`\`\`\n`,
+    );
+  });
 });
 
 describe('every example', () => {

@@ -47,6 +47,7 @@ export type { Route, RoutingTable } from './routing/shortest-paths.js';
 export { type ServeStream, type StreamCaller, StreamListener } from './stream/listener.js';
 export { parseFingerprints } from './tls/fingerprints.js';
 export type { Identity } from './tls/insecure.js';
+export { nodeIdsOf } from './tls/node-ids.js';
 export {
   checkOwnNodeId,
   type Refusal,

@@ -32,12 +32,15 @@ function outliveOutput(): void {
 }
 
 async function run(args: readonly string[], program: string): Promise<void> {
+  if (args[0] === 'check') return await check(args.slice(1), program);
   const request = await parseArguments(args);
   switch (request.ask) {
     case 'help':
     case 'completion': {
-      const { renderCompletion, renderHelp } = await import('./config/help.js');
-      process.stdout.write(request.ask === 'help' ? renderHelp(program) : renderCompletion(program));
+      const { renderCompletion, renderHelp, renderSectionHelp } = await import('./config/help.js');
+      const section = request.ask === 'help' ? findSection(request.section ?? '') : undefined;
+      const help = () => (section ? renderSectionHelp(program, section) : renderHelp(program));
+      process.stdout.write(request.ask === 'help' ? help() : renderCompletion(program));
       break;
     }
     case 'version':
@@ -69,4 +72,20 @@ async function makeCertificates(items: readonly ConfigItem[]): Promise<void> {
   const { runCertificateCommand } = await import('./certificates/commands.js');
   for (const item of items)
     await runCertificateCommand(item, { input: process.stdin, output: process.stdout });
+}
+
+/** `receptor check FILE...`: exit code 1 where a daemon would not start, or not do what a file says. */
+async function check(files: readonly string[], program: string): Promise<void> {
+  if (files.length === 0 || files.some((file) => file.startsWith('-'))) {
+    process.stdout.write(`Usage: ${program} check FILE...\n`);
+    process.exitCode = files.includes('--help') || files.includes('-h') ? 0 : 1;
+    return;
+  }
+  const { checkConfiguration } = await import('./check/check.js');
+  const { renderFindings } = await import('./check/report.js');
+  for (const file of files) {
+    const findings = await checkConfiguration(file);
+    process.stdout.write(renderFindings(file, findings));
+    if (findings.problems.length > 0) process.exitCode = 1;
+  }
 }

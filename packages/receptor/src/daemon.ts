@@ -1,10 +1,11 @@
-import { Workceptor } from '@receptor/workceptor';
+import { Workceptor, type WorkType } from '@receptor/workceptor';
 import { BACKENDS, Backends } from './backends.js';
 import type { Configuration } from './config/arguments.js';
 import { type ConfigItem, checkItems, configError } from './config/item.js';
 import type { SectionName, Settings } from './config/sections/index.js';
-import { findLogLevel } from './config/sections/logging.js';
+import { findLogLevel, type LogLevel } from './config/sections/logging.js';
 import { kubernetesEnvironment, nodeId } from './config/sections/node.js';
+import type { ControlCommand } from './control/command.js';
 import { receptorCommands } from './control/commands/index.js';
 import { ControlServer } from './control/server.js';
 import { ControlService } from './control/service.js';
@@ -40,8 +41,19 @@ export interface Daemon {
   close(): Promise<void>;
 }
 
+/** What a program adds to the node that it embeds. It is there before the node answers anybody. */
+export interface Extensions {
+  /** Control commands by their names, in lower case and without blanks; one of Receptor's own may be replaced. */
+  readonly commands?: Readonly<Record<string, ControlCommand>>;
+  /** Work types beside those of the configuration. */
+  readonly workTypes?: readonly WorkType[];
+}
+
 /** Sections that give a node something to do. */
 const OCCUPATIONS: ReadonlySet<SectionName> = new Set([...BACKENDS, 'control-service', 'local-only']);
+/** Whether a configuration keeps its node running. */
+export const givesOccupation = (items: readonly ConfigItem[]): boolean =>
+  items.some(({ section }) => OCCUPATIONS.has(section));
 /** Sections that only a node of the mesh can put in force. */
 const OF_THE_MESH: ReadonlySet<SectionName> = new Set([...BACKENDS, 'tls-server', 'tls-client']);
 
@@ -50,13 +62,18 @@ const OF_THE_MESH: ReadonlySet<SectionName> = new Set([...BACKENDS, 'tls-server'
  * locks first, so that a second daemon touches nothing; then work types, backends and units; the sockets last.
  * @param configuration as `parseArguments` returns it; its sections are checked before anything is touched
  * @param log a section `log-level` sets its level
+ * @param extensions what the node has beside what the configuration says
  * @throws ReceptorError `RECEPTOR_CONFIG_INVALID`, mostly, when a section cannot be put in force; nothing stays open
  */
-export async function startDaemon(configuration: Configuration, log: DaemonLogger): Promise<Daemon> {
+export async function startDaemon(
+  configuration: Configuration,
+  log: DaemonLogger,
+  extensions: Extensions = {},
+): Promise<Daemon> {
   const { items, warnings } = configuration;
   checkItems(items);
-  const level = findLogLevel(settingsOf(items, 'log-level')[0]?.level ?? log.level);
-  if (level !== undefined) log.level = level;
+  const usualLevel = log.level;
+  log.level = logLevelOf(items, usualLevel);
   for (const warning of warnings) log.warning(warning);
 
   const [settings] = settingsOf(items, 'node');
@@ -80,16 +97,14 @@ export async function startDaemon(configuration: Configuration, log: DaemonLogge
   if (items.some(({ section }) => OF_THE_MESH.has(section))) await node.join();
   const renewal = new TlsRenewal(tls.files, log);
   const backends = new Backends(node, tls, log);
-  const commands = receptorCommands({
-    node,
-    workceptor,
-    verifier,
-    log,
-    reload: reloader(configuration, backends, renewal),
+  const reload = reloader(configuration, backends, renewal, (changed) => {
+    log.level = logLevelOf(changed, usualLevel);
   });
+  const commands = receptorCommands({ node, workceptor, verifier, log, reload });
   const control = new ControlServer({ nodeId: node.id, log, commands });
+  for (const [name, command] of Object.entries(extensions.commands ?? {})) control.addCommand(name, command);
 
-  const idle = !items.some((item) => OCCUPATIONS.has(item.section));
+  const idle = !givesOccupation(items);
   const services: ControlService[] = [];
   let dataLock: FileLock | undefined;
   const close = async (): Promise<void> => {
@@ -116,10 +131,8 @@ export async function startDaemon(configuration: Configuration, log: DaemonLogge
     }
     dataLock = await lockData(workceptor.directory, log);
     const about = { nodeId: node.id, kubernetesEnvironment: kubernetesEnvironment(settings), log };
-    for (const item of items) {
-      const workType = workTypeOf(item, about);
-      if (workType) workceptor.registerWorkType(workType);
-    }
+    const workTypes = [...items.map((item) => workTypeOf(item, about)), ...(extensions.workTypes ?? [])];
+    for (const workType of workTypes) if (workType) workceptor.registerWorkType(workType);
     node.changed();
     await workceptor.open();
     await renewal.start();
@@ -147,11 +160,16 @@ export async function startDaemon(configuration: Configuration, log: DaemonLogge
   };
 }
 
+/** The level that a configuration sets for the log. */
+const logLevelOf = (items: readonly ConfigItem[], usual: LogLevel): LogLevel =>
+  findLogLevel(settingsOf(items, 'log-level')[0]?.level ?? usual) ?? usual;
+
 /** What `reload` does: one after the other, each from what the one before has left in force. */
 function reloader(
   configuration: Configuration,
   backends: Backends,
   renewal: TlsRenewal,
+  applyRest: (items: readonly ConfigItem[]) => void,
 ): () => Promise<void> {
   let now = configuration.items;
   let last: Promise<void> = Promise.resolve();
@@ -159,6 +177,7 @@ function reloader(
     const items = await readAgain(configuration, now);
     await renewal.refresh();
     await backends.apply(items);
+    applyRest(items);
     now = items;
   };
   return () => {

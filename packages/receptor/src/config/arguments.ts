@@ -8,7 +8,7 @@ import { findSection, SECTIONS } from './sections/index.js';
 
 /** What the command line asks for. */
 export type Request =
-  | { readonly ask: 'help' }
+  | { readonly ask: 'help'; readonly section?: string }
   | { readonly ask: 'completion' }
   | { readonly ask: 'version' }
   | ({ readonly ask: 'run' } & Configuration);
@@ -66,10 +66,10 @@ export async function parseArguments(args: readonly string[]): Promise<Request> 
   };
 
   if (args.length === 0) return { ask: 'help' };
-  for (const argument of args) {
+  for (const [index, argument] of args.entries()) {
     const lower = argument.toLowerCase();
     if (lower === MAP_FORM) continue;
-    if (lower === '-h' || lower === '--help') return { ask: 'help' };
+    if (lower === '-h' || lower === '--help') return helpOf(open?.builder.section.name ?? args[index + 1]);
     if (lower === '--bash-completion') return { ask: 'completion' };
     if (argument.startsWith('-')) {
       close();
@@ -89,6 +89,12 @@ export async function parseArguments(args: readonly string[]): Promise<Request> 
   if (file === undefined && args.some((argument) => argument.toLowerCase() === MAP_FORM))
     await load(await defaultFile());
   return completed(items, warnings, args, file, fromMaps === items.length);
+}
+
+/** Help for the section that `--help` stands behind, or that stands behind it; without one, for all. */
+function helpOf(word = ''): Request {
+  const section = findSection(word.toLowerCase().replace(/^--?/, ''))?.name;
+  return { ask: 'help', ...(section !== undefined && { section }) };
 }
 
 /** Where the map form is looked for when no file is named. */
@@ -134,6 +140,16 @@ function setParameter(builder: ItemBuilder, argument: string): void {
   }
 }
 
+/** The sections that a configuration has though nothing says so. */
+export function missingItems(items: readonly ConfigItem[]): ConfigItem[] {
+  // Nothing but certificates is asked for: that needs no node.
+  if (items.length > 0 && items.every(({ section }) => findSection(section)?.exclusive)) return [];
+  const missing = SECTIONS.filter(
+    ({ implicit, name }) => implicit && !items.some(({ section }) => section === name),
+  );
+  return missing.map((section) => new ItemBuilder(section, {}).build());
+}
+
 /** Sees to sections that must be alone, and adds those that must not be missing. */
 function completed(
   items: ConfigItem[],
@@ -147,11 +163,6 @@ function completed(
   if (exclusive && items.length > 1 && !mayBeMore)
     throw configError(`cannot specify any other options with ${exclusive.section}`);
   if (exclusive?.section === 'version') return { ask: 'version' };
-  if (items.some(({ section }) => !findSection(section)?.exclusive) || items.length === 0) {
-    for (const section of SECTIONS) {
-      if (section.implicit && !items.some((item) => item.section === section.name))
-        items.push(new ItemBuilder(section, {}).build());
-    }
-  }
+  items.push(...missingItems(items));
   return { ask: 'run', items, warnings, args, ...(file === undefined ? {} : { file }) };
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { ReceptorError } from '@receptor/protocol';
 import { describeFileError } from './file-error.js';
-import { type ConfigItem, configError, describePosition } from './item.js';
+import { type ConfigItem, configError, type Problem, type Report, refuse } from './item.js';
 import { readListItems } from './list-form.js';
 import { readMapItems } from './map-form.js';
 import type { Raw } from './raw.js';
@@ -21,7 +21,7 @@ export interface LoadedFile {
  */
 export async function loadFile(path: string): Promise<LoadedFile> {
   try {
-    return await load(path);
+    return await readConfiguration(path, refuse);
   } catch (error) {
     if (error instanceof ReceptorError)
       throw configError(`error loading config file: ${error.message}`, error.cause);
@@ -29,27 +29,36 @@ export async function loadFile(path: string): Promise<LoadedFile> {
   }
 }
 
-async function load(path: string): Promise<LoadedFile> {
+/**
+ * Does the same, and leaves it to `report` whether a problem ends it.
+ * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` when the file cannot be read
+ */
+export async function readConfiguration(path: string, report: Report): Promise<LoadedFile> {
   const source = await readText(path);
   // The YAML parser takes a third of the time to start, and a daemon that is all arguments does without it.
   const { readYaml, tagOf, YamlError } = await import('./yaml.js');
+  const nothing = { items: [], warnings: [] };
+  let file: Awaited<ReturnType<typeof readYaml>>;
   try {
-    const { value, warnings } = readYaml(source, path);
-    switch (value.type) {
-      case 'null':
-        return { items: [], warnings };
-      case 'list':
-        return { items: readListItems(value.items), warnings };
-      case 'map': {
-        const { items, warnings: more } = readMapItems(value.entries);
-        return { items, isMap: true, warnings: [...warnings, ...more] };
-      }
-      default:
-        throw neitherForm(value, tagOf(value));
+    file = readYaml(source, path);
+  } catch (cause) {
+    if (!(cause instanceof YamlError)) throw cause;
+    report({ message: cause.message, at: cause.at, cause });
+    return nothing;
+  }
+  const { value, warnings } = file;
+  switch (value.type) {
+    case 'null':
+      return { items: [], warnings };
+    case 'list':
+      return { items: readListItems(value.items, report), warnings };
+    case 'map': {
+      const { items, warnings: more } = readMapItems(value.entries, report);
+      return { items, isMap: true, warnings: [...warnings, ...more] };
     }
-  } catch (error) {
-    if (error instanceof YamlError) throw configError(error.message + describePosition(error.at), error);
-    throw error;
+    default:
+      report(neitherForm(value, tagOf(value)));
+      return nothing;
   }
 }
 
@@ -61,13 +70,13 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-function neitherForm(value: Raw, tag: string): ReceptorError {
+function neitherForm(value: Raw, tag: string): Problem {
   const at = value.at ?? {};
   const shown = 'value' in value ? ` \`${abbreviate(String(value.value))}\`` : '';
-  return configError(
-    `yaml: unmarshal errors:\n  line ${at.line ?? 1}: cannot unmarshal !!${tag}${shown} into []interface {}` +
-      describePosition(at),
-  );
+  return {
+    message: `yaml: unmarshal errors:\n  line ${at.line ?? 1}: cannot unmarshal !!${tag}${shown} into []interface {}`,
+    at,
+  };
 }
 
 const abbreviate = (value: string): string => (value.length > 10 ? `${value.slice(0, 7)}...` : value);

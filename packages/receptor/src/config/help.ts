@@ -7,6 +7,7 @@ export function renderHelp(program: string): string {
     `Usage: ${program} [--<action> [<param>=<value> ...] ...]\n`,
     '   --help: Show this help\n',
     '   --config <filename>: Load additional config options from a YAML file\n',
+    '   check <filename> ...: Tell everything that is wrong with config files, without starting anything\n',
     `   --bash-completion: Generate a completion script for the bash shell
          Run ". <(${program} --bash-completion)" to activate now\n`,
   ];
@@ -15,6 +16,23 @@ export function renderHelp(program: string): string {
     for (const section of SECTIONS) if (section.group === group) parts.push(sectionHelp(section));
   }
   return parts.map((part) => `${part}\n`).join('');
+}
+
+/** The text of `--SECTION --help`: all there is to say about one section. */
+export function renderSectionHelp(program: string, section: Section): string {
+  const { name, single, exclusive, fields } = section;
+  const notes = Object.entries(fields).flatMap(([field, { note }]) => (note ? [`${field}: ${note}`] : []));
+  const inFile = Object.entries(fields).map(([field, { kind, required, default: value }]) => {
+    const shown = value ?? `<${kind.label}>`;
+    return `    ${required === undefined ? '# ' : ''}${field}: ${shown}\n`;
+  });
+  return [
+    `Usage: ${program} --${name} [<param>=<value> ...]\n\n`,
+    sectionHelp(section),
+    single ? '\nIt may be given once.\n' : '',
+    notes.length === 0 ? '' : `\n${notes.map((note) => `${note}\n`).join('')}`,
+    exclusive ? '' : `\nIn a file, with what is not required behind #:\n\n- ${name}:\n${inFile.join('')}`,
+  ].join('');
 }
 
 function sectionHelp({ name, help, implicit, fields }: Section): string {

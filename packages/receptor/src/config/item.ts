@@ -24,6 +24,25 @@ export function describePosition({ file, line, column }: Position): string {
   return file === undefined || line === undefined ? '' : ` (${file}:${line}:${column ?? 1})`;
 }
 
+/** Something that is wrong with a configuration, and where. */
+export interface Problem {
+  readonly message: string;
+  readonly at: Position;
+  /** What was meant, such as `, did you mean "port"?`. */
+  readonly hint?: string;
+  /** Where the section begins that it is in. */
+  readonly section?: Position;
+  readonly cause?: unknown;
+}
+
+/** Is told of a problem. Where it returns, reading goes on behind the problem. */
+export type Report = (problem: Problem) => void;
+
+/** Puts up with no problem. @throws ReceptorError `RECEPTOR_CONFIG_INVALID` */
+export const refuse: Report = ({ message, at, hint = '', cause }) => {
+  throw configError(message + describePosition(at) + hint, cause);
+};
+
 /** The same for items that say the same, however and wherever they say it. */
 export const itemKey = ({ section, settings }: ConfigItem): string => JSON.stringify([section, settings]);
 
@@ -53,14 +72,14 @@ export class ItemBuilder {
   /** @throws Error what is wrong with the value */
   set(name: string, raw: Raw): void {
     const { kind } = this.#field(name);
-    this.#values.set(name, kind.read(raw, this.#values.has(name) ? this.#values.get(name) : kind.empty));
     this.#fieldsAt.set(name, raw.at ?? this.#at);
+    this.#values.set(name, kind.read(raw, this.#values.has(name) ? this.#values.get(name) : kind.empty));
   }
 
   /** What is missing, as `required parameter missing: port`. */
   missing(form: 'list' | 'map' = 'list'): string | undefined {
     const names = Object.entries(this.section.fields)
-      .filter(([name, { required }]) => (required === true || required === form) && !this.#values.has(name))
+      .filter(([name, { required }]) => (required === true || required === form) && !this.#fieldsAt.has(name))
       .map(([name]) => name);
     if (names.length === 0) return undefined;
     return `required parameter${names.length > 1 ? 's' : ''} missing: ${names.join(', ')}`;
@@ -95,26 +114,25 @@ function defaultValue({ kind, default: value }: Field<unknown>): unknown {
 
 /**
  * Checks all that can be told from the configuration alone, in the order in which the Go daemon finds it.
- * @throws ReceptorError `RECEPTOR_CONFIG_INVALID`
+ * @param report is told what is wrong
+ * @throws ReceptorError `RECEPTOR_CONFIG_INVALID`, unless `report` puts up with it
  */
-export function checkItems(items: readonly ConfigItem[]): void {
+export function checkItems(items: readonly ConfigItem[], report: Report = refuse): void {
   const there: ReadonlySet<string> = new Set(items.map(({ section }) => section));
   for (const phase of PHASES) {
     for (const item of items) {
       const problem = findSection(item.section)?.checks?.[phase]?.(item.settings, there);
-      if (problem !== undefined) throw configError(problem + describePosition(item.at));
-      if (phase === 'run') checkReferences(item, items);
+      if (problem !== undefined) report({ message: problem, at: item.at, section: item.at });
+      if (phase === 'run') checkReferences(item, items, report);
     }
   }
-  const unknown = items.find(({ section }) => NOT_IMPLEMENTED.has(section));
-  if (unknown)
-    throw configError(
-      `the section '${unknown.section}' is not implemented yet${describePosition(unknown.at)}`,
-    );
+  for (const { section, at } of items)
+    if (NOT_IMPLEMENTED.has(section))
+      report({ message: `the section '${section}' is not implemented yet`, at, section: at });
 }
 
 /** A setting that names another section, such as `tls`, must name one that is there. */
-function checkReferences(item: ConfigItem, items: readonly ConfigItem[]): void {
+function checkReferences(item: ConfigItem, items: readonly ConfigItem[], report: Report): void {
   const settings: Readonly<Record<string, unknown>> = item.settings;
   const places: Readonly<Record<string, Position | undefined>> = item.fieldsAt;
   for (const [name, { refersTo, onlyWith }] of Object.entries(findSection(item.section)?.fields ?? {})) {
@@ -123,6 +141,7 @@ function checkReferences(item: ConfigItem, items: readonly ConfigItem[]): void {
     const found = items.some(
       (other) => other.section === refersTo && 'name' in other.settings && other.settings.name === wanted,
     );
-    if (!found) throw configError(`unknown TLS config ${wanted}${describePosition(places[name] ?? item.at)}`);
+    if (!found)
+      report({ message: `unknown TLS config ${wanted}`, at: places[name] ?? item.at, section: item.at });
   }
 }

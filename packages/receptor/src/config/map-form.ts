@@ -1,5 +1,5 @@
 import { hint } from './hint.js';
-import { type ConfigItem, configError, describePosition } from './item.js';
+import { type ConfigItem, describePosition, type Report, refuse } from './item.js';
 import type { Position, Raw } from './raw.js';
 import type { Section } from './section.js';
 import { readContent } from './section-content.js';
@@ -12,9 +12,13 @@ export const mapKey = ({ name, single, plural }: Section<SectionName>): string =
 /**
  * Reads a file that is a map, `version: 2` (reference: config, 4). What it has and we do not know is passed over, as the
  * Go daemon does, but not in silence.
- * @throws ReceptorError `RECEPTOR_CONFIG_INVALID`
+ * @param report is told what is wrong
+ * @throws ReceptorError `RECEPTOR_CONFIG_INVALID`, unless `report` puts up with it
  */
-export function readMapItems(entries: readonly (readonly [Raw, Raw])[]): {
+export function readMapItems(
+  entries: readonly (readonly [Raw, Raw])[],
+  report: Report = refuse,
+): {
   readonly items: ConfigItem[];
   readonly warnings: string[];
 } {
@@ -23,27 +27,28 @@ export function readMapItems(entries: readonly (readonly [Raw, Raw])[]): {
   );
   const items: ConfigItem[] = [];
   const warnings: string[] = [];
-  const ignored = (message: string) => warnings.push(`${message}; ignored`);
+  const ignored: Report = ({ message, at, hint: meant = '' }) =>
+    warnings.push(`${message}${describePosition(at)}${meant}; ignored`);
   for (const [key, value] of entries) {
     const at = key.at ?? {};
     const name = key.type === 'string' ? key.value.toLowerCase() : '';
     const section = sections.get(name);
-    if (name === 'version') checkVersion(value, at);
-    else if (section) items.push(...readSections(section, value, at, ignored));
+    if (name === 'version') checkVersion(value, at, report);
+    else if (section) items.push(...readSections(section, value, at, report, ignored));
     else
-      ignored(
-        `unknown key ${'value' in key ? key.value : key.type}${describePosition(at)}${hint(name, sections.keys())}`,
-      );
+      ignored({
+        message: `unknown key ${'value' in key ? key.value : key.type}`,
+        at,
+        hint: hint(name, sections.keys()),
+      });
   }
   return { items, warnings };
 }
 
-function checkVersion(value: Raw, at: Position): void {
+function checkVersion(value: Raw, at: Position, report: Report): void {
   if (value.type === 'int' && value.value === 2n) return;
   const shown = 'value' in value ? String(value.value) : value.type;
-  throw configError(
-    `version ${shown} of the configuration is not known; the map form is version 2${describePosition(at)}`,
-  );
+  report({ message: `version ${shown} of the configuration is not known; the map form is version 2`, at });
 }
 
 /** The items of a key: of a list one each, of anything else one. */
@@ -51,12 +56,14 @@ function readSections(
   section: Section<SectionName>,
   value: Raw,
   at: Position,
-  unknownField: (message: string) => void,
+  report: Report,
+  unknownField: Report,
 ): ConfigItem[] {
-  if (section.single) return isMeant(section, value) ? [readItem(section, value, at, unknownField)] : [];
+  if (section.single)
+    return isMeant(section, value) ? [readItem(section, value, at, report, unknownField)] : [];
   if (value.type === 'null') return [];
   const contents = value.type === 'list' ? value.items : [value];
-  return contents.map((content) => readItem(section, content, content.at ?? at, unknownField));
+  return contents.map((content) => readItem(section, content, content.at ?? at, report, unknownField));
 }
 
 /** Whether a section is there: with nothing under its key it is not, but for `local-only`, which needs nothing. */
@@ -71,11 +78,12 @@ function readItem(
   section: Section<SectionName>,
   content: Raw,
   at: Position,
-  unknownField: (message: string) => void,
+  report: Report,
+  unknownField: Report,
 ): ConfigItem {
-  const builder = readContent(section, withoutNulls(content), at, unknownField);
+  const builder = readContent(section, withoutNulls(content), at, report, unknownField);
   const missing = builder.missing('map');
-  if (missing !== undefined) throw configError(`error in ${section.name}: ${missing}${describePosition(at)}`);
+  if (missing !== undefined) report({ message: `error in ${section.name}: ${missing}`, at, section: at });
   return builder.build();
 }
 

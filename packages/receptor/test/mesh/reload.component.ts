@@ -98,8 +98,8 @@ describe('reload', () => {
     });
     write('alpha', listener + work.replace('cat', 'tac'));
     expect(await alpha.reload()).toEqual(added('work-command'));
-    write('alpha', `${listener + work}- log-level: debug\n`);
-    expect(await alpha.reload()).toEqual(added('log-level'));
+    write('alpha', `${listener + work}- trace\n`);
+    expect(await alpha.reload()).toEqual(added('trace'));
     write('alpha', listener);
     for (let again = 0; again < 2; again++)
       expect(await alpha.reload()).toEqual({
@@ -110,8 +110,33 @@ describe('reload', () => {
     write('alpha', listener + work);
     expect(await alpha.reload()).toEqual({ Success: true });
     expect(log.join('')).toMatch(
-      /^WARNING \S+ \S+ Reload not successful: a non-reloadable config action 'log-level'/m,
+      /^WARNING \S+ \S+ Reload not successful: a non-reloadable config action 'trace'/m,
     );
+  });
+
+  it('changes the level of the log, with links or without, and back where the section is gone', async () => {
+    for (const [id, section] of [
+      ['alpha', `- tcp-listener: {port: ${await freePort()}}\n`],
+      ['beta', '- local-only\n'],
+    ] as const) {
+      const client = await start(id, ['-c', write(id, `${section}- log-level: error\n`)]);
+      /** What is logged while a reload puts these sections in force, and of a command after that. */
+      const logged = async (sections: string) => {
+        write(id, sections);
+        expect(await client.reload()).toEqual({ Success: true });
+        log.length = 0;
+        await expect(client.workStatus('nosuch')).rejects.toThrow();
+        expect(await client.reload()).toEqual({ Success: true });
+        return [...new Set(log.map((line) => line.split(' ')[0]))];
+      };
+      expect(await logged(`${section}- log-level: error\n`)).toEqual(['ERROR']);
+      expect(await logged(`${section}- log-level: debug\n`)).toEqual(['ERROR', 'DEBUG']);
+      expect(await logged(`${section}- log-level: {level: Info}\n`)).toEqual(['ERROR']);
+      // What the program would have without a section.
+      expect(await logged(section)).toEqual(['ERROR', 'DEBUG']);
+      write(id, `${section}- log-level: loud\n`);
+      expect(await client.reload()).toMatchObject({ Error: expect.stringMatching(/ERRORCODE 4$/) });
+    }
   });
 
   it('refuses a file that is wrong, and goes on as before', async () => {

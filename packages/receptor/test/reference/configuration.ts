@@ -88,8 +88,23 @@ On the command line, a section is an option and its keys follow it:
 Names of keys may be in any case; so may sections on the command line, while in a file they are in lower case. A section whose table
 marks a key as *bare* takes a value without a name for it: \`- log-level: debug\`, \`--log-level debug\`.
 
-\`--help\` lists all sections, \`--version\` prints the version, and \`--bash-completion\` a script that completes sections and keys.
+\`--help\` lists all sections, \`--tcp-listener --help\` explains one, \`--version\` prints the version, and \`--bash-completion\` a script that completes sections and keys.
 The environment variable \`RECEPTOR_LOG_FORMAT=json\` makes each line of the log a JSON object with \`time\`, \`level\` and \`message\`.
+
+## Check a file
+
+    receptor check foo.yml
+
+tells everything that is wrong with a file, each problem with its line and column and what to do about it, and starts nothing. It
+finds what a start would find one by one, and of certificates besides those that a daemon would show in vain: expired, not valid yet,
+for other nodes, for the other side of a connection, with another key. The exit code is 1 where there is a problem; oddities with which
+a daemon starts, such as a key that is passed over, or a certificate that expires within 30 days, are warnings. What only a start can
+tell, such as a port that is taken, is not found.
+
+## Change it while it runs
+
+\`receptorctl reload\` has the daemon read its files again. Links (the sections of listeners and peers) begin and end, and the
+\`log-level\` changes. For all other sections a restart is needed; the reply says so, and nothing has changed then.
 
 ## In which order things happen
 

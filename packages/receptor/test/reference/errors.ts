@@ -82,6 +82,7 @@ ${GENERATED}
 Every error that \`@receptor/protocol\`, work and the daemon throw is a \`ReceptorError\` with one of these in \`code\`, which does not change
 from version to version. Its \`message\` is in the words of the Go daemon, which existing programs match; \`cause\` has what was underneath, where there
 is something. A daemon answers with the message alone (\`ERROR: message\`), and \`@receptor/protocol\` gives the code back to it.
+What to do next stands in a line \`Hint: …\` of its own, where a daemon does not start and where \`receptorctl\` writes to a terminal.
 
 ${table(
   ['code', 'meaning', 'for example', 'says'],
