@@ -82,10 +82,13 @@ describe('a node with nothing but local-only', () => {
 });
 
 describe('what is wrong with the configuration', () => {
-  it('is one line on the standard output, and exit code 1', async () => {
+  it('is one line on the standard output, with what to do in another, and exit code 1', async () => {
     const { seen, closed } = launch('pipe', '--tcp-listener', 'port=0', 'tls=nope');
     expect((await closed)[0]).toBe(1);
-    expect(seen).toEqual({ output: 'Error: unknown TLS config nope\n', errors: '' });
+    expect(seen).toEqual({
+      output: expect.stringMatching(/^Error: unknown TLS config nope\nHint: [^\n]* with name: nope\n$/),
+      errors: '',
+    });
   });
 
   it.each([
@@ -98,6 +101,8 @@ describe('what is wrong with the configuration', () => {
     const { seen, closed } = launch('pipe', '--tcp-listener', 'port=0', argument);
     expect((await closed)[0]).toBe(1);
     const field = argument.slice(0, argument.indexOf('='));
-    expect(seen.output).toBe(`Error: error setting config value for field ${field}: ${text}\n`);
+    const [error, , ...more] = seen.output.replace(/^Hint: .*\n/m, '').split('\n');
+    expect(error).toBe(`Error: error setting config value for field ${field}: ${text}`);
+    expect(more).toEqual([]);
   });
 });
