@@ -64,8 +64,7 @@ export class Follower {
     try {
       session = await RemoteSession.open(this.#access, extra, signal);
       if (extra.LocalCancelled && !this.#cancelled) {
-        await endRemoteUnit(this.#access, { ...extra }, 'cancel', signal);
-        this.#cancelled = true;
+        await this.#cancel(signal);
       }
       const { State, Detail } = await this.#follow(session, signal);
       await unit.update({ state: State, detail: Detail });
@@ -80,6 +79,17 @@ export class Follower {
       stopListening();
       session?.close();
     }
+  }
+
+  /** Tells the other node that the unit is cancelled; one that refuses that is not asked again. @throws a loss */
+  async #cancel(signal: AbortSignal): Promise<void> {
+    try {
+      await endRemoteUnit(this.#access, this.#record.extra, 'cancel', signal);
+    } catch (error) {
+      if (isLoss(error) || signal.aborted) throw error;
+      this.#record.unit.log.error(`Unit ${this.#record.unit.id}: ${errorText(error)}`);
+    }
+    this.#cancelled = true;
   }
 
   async #follow(session: RemoteSession, signal: AbortSignal): Promise<FollowedStatus> {

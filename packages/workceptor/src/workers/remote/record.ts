@@ -17,8 +17,8 @@ export class RemoteRecord {
   }
 
   /** Changes members; a status that cannot be written is in force all the same, and written later. */
-  async change(change: Partial<RemoteExtraData>): Promise<void> {
-    await this.#write(change, false).catch((error: unknown) => {
+  async change(change: Partial<RemoteExtraData>, durable = false): Promise<void> {
+    await this.#write(change, durable).catch((error: unknown) => {
       this.unit.log.warning(`Cannot write the status of unit ${this.unit.id}: ${errorText(error)}`);
     });
   }

@@ -27,8 +27,11 @@ export async function submit(
   const repeatable = extra.IdempotencyKey !== undefined && (await session.abilities()).has('idempotencykey');
   if (extra.SubmitSent && !repeatable) throw uncertain(record.extra);
   const line = encodeCommand(await commandOf(extra, access, repeatable));
-  const change = (members: Partial<RemoteExtraData>) =>
-    repeatable ? record.change(members) : record.changeDurably(members);
+  // A submit that may be repeated need not wait for the disk.
+  const change = async (members: Partial<RemoteExtraData>) => {
+    if (repeatable) void record.change(members);
+    else await record.changeDurably(members);
+  };
   await change({ SubmitSent: true });
   try {
     await session.write(line);

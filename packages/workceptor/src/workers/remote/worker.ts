@@ -32,6 +32,8 @@ export class RemoteWorker implements Worker {
   /** Resolves when it is started, or is not tried any more. */
   #starting: Promise<void> | undefined;
   #pending = false;
+  /** Whether it is no news that the other node does not have the unit any more. */
+  #releasing = false;
 
   constructor(unit: UnitHandle, access: RemoteAccess) {
     this.#unit = unit;
@@ -72,11 +74,10 @@ export class RemoteWorker implements Worker {
   async cancel(): Promise<void> {
     this.#pending = false;
     if (!this.#record.extra.RemoteStarted) {
-      this.#noStart.abort(new ReceptorError('RECEPTOR_ABORTED', 'the unit is cancelled'));
-      await this.#starting;
+      await this.#endStart();
       if (!this.#record.extra.RemoteStarted) return this.#cancelUnstarted();
     }
-    await this.#record.changeDurably({ LocalCancelled: true });
+    await this.#record.change({ LocalCancelled: true }, true);
     try {
       await this.#end('cancel');
       this.#follower.cancelled();
@@ -88,19 +89,27 @@ export class RemoteWorker implements Worker {
     if (!this.#pending) await settledWithin(this.#run, SETTLE_MS);
   }
 
-  async release(force = false): Promise<void> {
+  async release(force: boolean): Promise<void> {
     this.#pending = false;
-    await this.#endRun();
+    this.#releasing = true;
+    await this.#endStart();
     const end = remoteEnd(this.#record.extra);
-    if (!end) return;
-    await this.#record.changeDurably({ LocalCancelled: true, LocalReleased: true });
-    try {
-      await this.#end('release');
-    } catch (error) {
-      if (force || !isLoss(error)) throw error;
-      await this.#unit.leave(end);
-      this.#pending = true;
+    if (end) {
+      await this.#record.change({ LocalCancelled: true, LocalReleased: true }, true);
+      try {
+        await this.#end('release');
+      } catch (error) {
+        // Whoever is refused keeps the unit, and it is followed as before.
+        this.#releasing = false;
+        if (force || !isLoss(error)) {
+          if (!this.#record.extra.RemoteStarted) await this.#cancelUnstarted();
+          throw error;
+        }
+        await this.#unit.leave(end);
+        this.#pending = true;
+      }
     }
+    await this.#endRun();
   }
 
   async detach(): Promise<void> {
@@ -119,6 +128,7 @@ export class RemoteWorker implements Worker {
     } catch (error) {
       if (this.#stop.signal.aborted || (this.#noStart.signal.aborted && !this.#record.extra.RemoteStarted))
         return;
+      if (this.#releasing) return;
       await this.#leaveUnfinished(error);
       const refused = !this.#record.extra.RemoteStarted && !(error instanceof Failure);
       await this.#fail(refused ? `Error starting worker: ${errorText(error)}` : errorText(error));
@@ -139,7 +149,7 @@ export class RemoteWorker implements Worker {
   }
 
   async #cancelUnstarted(): Promise<void> {
-    await this.#record.changeDurably({ LocalCancelled: true });
+    await this.#record.change({ LocalCancelled: true }, true);
     await this.#leaveUnfinished();
     await this.#unit.update({ state: WorkState.Canceled, detail: 'Locally Cancelled' });
   }
@@ -157,6 +167,12 @@ export class RemoteWorker implements Worker {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Has it not started any more, unless it is by now. */
+  async #endStart(): Promise<void> {
+    this.#noStart.abort(new ReceptorError('RECEPTOR_ABORTED', 'the unit is cancelled'));
+    await this.#starting;
   }
 
   async #endRun(): Promise<void> {
