@@ -218,6 +218,7 @@ function interpretSubmit(members: Readonly<Record<string, unknown>>): WorkComman
     ...(member(members, 'signwork') === 'true' && { signWork: true }),
     ...signatureOf(members),
     ...(idempotencyKey && { idempotencyKey }),
+    ...(member(members, 'thenfollow') === 'true' && { thenFollow: true }),
     parameters: Object.fromEntries(entries.filter(([name]) => !RESERVED_PARAMETERS.has(name))),
   };
 }

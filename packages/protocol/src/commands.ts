@@ -52,6 +52,8 @@ export interface WorkSubmitCommand {
    * makes no second unit (reference: remote work). A Go daemon takes it for a parameter, and ignores it.
    */
   idempotencyKey?: string;
+  /** Whether the reply to a started submit goes on as that of {@link WorkFollowCommand} does after its first line. */
+  thenFollow?: boolean;
   /** What the work type is given. A name of {@link RESERVED_PARAMETERS} reads as that member, not as a parameter. */
   parameters: Readonly<Record<string, string>>;
 }
@@ -127,6 +129,7 @@ export const RESERVED_PARAMETERS: ReadonlySet<string> = new Set([
   'signwork',
   'signature',
   'idempotencykey',
+  'thenfollow',
 ]);
 
 /** Whether a text has the form of a unit ID, and so may become part of a path (reference: control, 6). */

@@ -6,7 +6,7 @@ import { ReceptorError } from './errors.js';
  * Python receptorctl sends; otherwise JSON, with members in receptorctl's order (reference: control, 10).
  * @throws ReceptorError `RECEPTOR_PARAMETER_INVALID` when a parameter of a submit has the name of a member that is
  *   set already: `command`, `subcommand`, `node`, `worktype`, or one of `tlsclient`, `ttl`, `signwork`, `signature`,
- *   `idempotencykey` in use.
+ *   `idempotencykey`, `thenfollow` in use.
  */
 export function encodeCommand(command: Command): string {
   return `${encodeText(command) ?? JSON.stringify(encodeMembers(command))}\n`;
@@ -61,6 +61,7 @@ function encodeMembers(command: Command): Readonly<Record<string, unknown>> {
           signWork,
           signature,
           idempotencyKey,
+          thenFollow,
         } = command;
         const members = {
           ...{ command: name, subcommand, node, worktype: workType },
@@ -69,6 +70,7 @@ function encodeMembers(command: Command): Readonly<Record<string, unknown>> {
           ...(signWork && { signwork: 'true' }),
           ...(signature !== undefined && { signature }),
           ...(idempotencyKey !== undefined && { idempotencykey: idempotencyKey }),
+          ...(thenFollow && { thenfollow: 'true' }),
         };
         const twice = Object.keys(command.parameters).find((key) => Object.hasOwn(members, key));
         if (twice !== undefined)

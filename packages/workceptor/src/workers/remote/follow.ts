@@ -31,6 +31,15 @@ export async function followByPush(
     startPos: await output.size(),
     ...command,
   });
+  return receiveFrames(session, output, onStatus);
+}
+
+/** Takes what a node of ours tells of a unit that is followed; see {@link followByPush}. */
+export async function receiveFrames(
+  session: RemoteSession,
+  output: Output,
+  onStatus: (status: FollowedStatus) => void,
+): Promise<FollowedStatus> {
   for (;;) {
     const line = await session.readLine(SILENCE_MS);
     if (line === '') continue;

@@ -2,7 +2,7 @@ import { type FollowedStatus, ReceptorError } from '@receptor/protocol';
 import { errorText } from '../../error-text.js';
 import type { RemoteAccess } from './access.js';
 import { endRemoteUnit, signatureFor } from './end.js';
-import { followByPush } from './follow.js';
+import { followByPush, receiveFrames } from './follow.js';
 import { Output } from './output.js';
 import { followByPolling } from './poll.js';
 import type { RemoteRecord } from './record.js';
@@ -33,10 +33,12 @@ export class Follower {
 
   /**
    * Follows the unit until its last status, with which all of its output is there.
+   * @param begun a session over which it is told of already, from its first byte on
    * @throws Failure when the other node does not have the unit any more; the reason of the stop
    */
-  async untilComplete(): Promise<void> {
+  async untilComplete(begun?: RemoteSession): Promise<void> {
     try {
+      if (begun && (await this.#once(begun))) return;
       while (!(await this.#once())) await this.#retry.wait(this.#stop);
     } finally {
       await this.#output.close();
@@ -54,19 +56,23 @@ export class Follower {
   }
 
   /** Follows the unit over one connection. @returns whether it is complete */
-  async #once(): Promise<boolean> {
+  async #once(begun?: RemoteSession): Promise<boolean> {
     const { extra, unit } = this.#record;
     const again = new AbortController();
     this.#again = again;
     const stopListening = this.#access.onAppeared(extra.RemoteNode, () => this.lookAgain());
     const signal = AbortSignal.any([this.#stop, again.signal]);
-    let session: RemoteSession | undefined;
+    const closeBegun = () => begun?.close();
+    signal.addEventListener('abort', closeBegun, { once: true });
+    let session = begun;
     try {
-      session = await RemoteSession.open(this.#access, extra, signal);
+      session ??= await RemoteSession.open(this.#access, extra, signal);
       if (extra.LocalCancelled && !this.#cancelled) {
         await this.#cancel(signal);
       }
-      const { State, Detail } = await this.#follow(session, signal);
+      const { State, Detail } = await (begun
+        ? receiveFrames(begun, this.#output, (status) => this.#onStatus(status))
+        : this.#follow(session, signal));
       await unit.update({ state: State, detail: Detail });
       return true;
     } catch (error) {
@@ -76,6 +82,7 @@ export class Follower {
       this.#tell(error);
       return false;
     } finally {
+      signal.removeEventListener('abort', closeBegun);
       stopListening();
       session?.close();
     }
@@ -93,20 +100,22 @@ export class Follower {
   }
 
   async #follow(session: RemoteSession, signal: AbortSignal): Promise<FollowedStatus> {
-    const { extra, unit } = this.#record;
+    const { extra } = this.#record;
     const unitId = extra.RemoteUnitID;
-    const onStatus = ({ State, Detail }: FollowedStatus) => {
-      this.#retry.reset();
-      this.#told = '';
-      const { status } = unit;
-      if (status.State === State && status.Detail === Detail) return;
-      void unit.update({ state: State, detail: Detail }).catch(() => undefined);
-    };
+    const onStatus = (status: FollowedStatus) => this.#onStatus(status);
     const sign = () => signatureFor(this.#access, extra);
     if ((await session.abilities()).has('follow'))
       return followByPush(session, { unitId, ...(await sign()) }, this.#output, onStatus);
     const open = (ending: AbortSignal) => RemoteSession.open(this.#access, extra, ending);
     return followByPolling(session, { unitId, output: this.#output, open, sign, onStatus }, signal);
+  }
+
+  #onStatus({ State, Detail }: FollowedStatus): void {
+    const { unit } = this.#record;
+    this.#retry.reset();
+    this.#told = '';
+    if (unit.status.State === State && unit.status.Detail === Detail) return;
+    void unit.update({ state: State, detail: Detail }).catch(() => undefined);
   }
 
   #tell(error: unknown): void {

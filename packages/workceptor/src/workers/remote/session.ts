@@ -10,7 +10,7 @@ const REPLY_MS = 20_000;
 const MAX_LINE = 4 * 1024 * 1024;
 
 /** What a node of ours can do that a Go node cannot; see {@link RemoteSession.abilities}. */
-export const ABILITIES = ['follow', 'idempotencykey'] as const;
+export const ABILITIES = ['follow', 'idempotencykey', 'thenfollow'] as const;
 
 /** A connection to the control service of another node. Every byte of it is read and written here. */
 export class RemoteSession {

@@ -18,6 +18,7 @@ export class Start {
   readonly #retry: Retry;
   readonly #stop: AbortSignal;
   #told = '';
+  #following: RemoteSession | undefined;
 
   /** @param stop ends all tries */
   constructor(record: RemoteRecord, access: RemoteAccess, retry: Retry, stop: AbortSignal) {
@@ -38,11 +39,13 @@ export class Start {
     try {
       signal.throwIfAborted();
       const session = await RemoteSession.open(this.#access, this.#record.extra, signal);
+      let following = false;
       try {
-        await submit(session, this.#record, this.#access);
+        following = await submit(session, this.#record, this.#access);
       } finally {
-        session.close();
+        if (!following) session.close();
       }
+      if (following) this.#following = session;
       this.#retry.reset();
       return true;
     } catch (error) {
@@ -61,6 +64,13 @@ export class Start {
   async untilStarted(tried: boolean): Promise<void> {
     if (tried) await this.#pause();
     while (!(await this.once())) await this.#pause();
+  }
+
+  /** Gives away the session over which the started unit is told of, if there is one. */
+  takeSession(): RemoteSession | undefined {
+    const session = this.#following;
+    this.#following = undefined;
+    return session;
   }
 
   async #pause(): Promise<void> {

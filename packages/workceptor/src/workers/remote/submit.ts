@@ -15,6 +15,7 @@ export class SubmitUncertain extends Error {}
 /**
  * Makes a node start a unit: one try (reference: work, 5.1). Towards a node of ours it may be repeated, also by another
  * process, for both know the submit by its name; a Go node that was lost meanwhile may have started it.
+ * @returns whether the node goes on to tell over the session what happens to the unit (see `receiveFrames`)
  * @throws ReceptorError a loss (see `isLoss`) when the submit may be repeated; what the node refused it with
  * @throws SubmitUncertain
  */
@@ -22,11 +23,13 @@ export async function submit(
   session: RemoteSession,
   record: RemoteRecord,
   access: RemoteAccess,
-): Promise<void> {
+): Promise<boolean> {
   const { extra } = record;
-  const repeatable = extra.IdempotencyKey !== undefined && (await session.abilities()).has('idempotencykey');
+  const abilities = extra.IdempotencyKey === undefined ? NONE : await session.abilities();
+  const repeatable = abilities.has('idempotencykey');
+  const thenFollow = repeatable && abilities.has('thenfollow');
   if (extra.SubmitSent && !repeatable) throw uncertain(record.extra);
-  const line = encodeCommand(await commandOf(extra, access, repeatable));
+  const line = encodeCommand({ ...(await commandOf(extra, access, repeatable)), thenFollow });
   // A submit that may be repeated need not wait for the disk.
   const change = async (members: Partial<RemoteExtraData>) => {
     if (repeatable) void record.change(members);
@@ -39,7 +42,7 @@ export async function submit(
     const known = startedUnit(created);
     if (known !== undefined) {
       await record.change({ RemoteUnitID: known, ...started(extra) });
-      return;
+      return false;
     }
     const [, unitId] = /with ID ([a-zA-Z0-9]{1,64})\./.exec(created) ?? [];
     if (unitId === undefined) throw refused(created);
@@ -48,11 +51,14 @@ export async function submit(
     const whole = await session.endInput();
     await confirm(session, whole && !repeatable);
     await record.change(started(extra));
+    return thenFollow;
   } catch (error) {
     if (isLoss(error) && !repeatable) throw uncertain(record.extra);
     throw error;
   }
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** What changes when a unit has been started: its secrets are of no more use here. */
 export function started({ RemoteParams }: RemoteExtraData): Partial<RemoteExtraData> {

@@ -92,7 +92,7 @@ export class RemoteWorker implements Worker {
   async release(force: boolean): Promise<void> {
     this.#pending = false;
     this.#releasing = true;
-    await this.#endStart();
+    if (!this.#record.extra.RemoteStarted) await this.#endStart();
     const end = remoteEnd(this.#record.extra);
     if (end) {
       await this.#record.change({ LocalCancelled: true, LocalReleased: true }, true);
@@ -124,7 +124,7 @@ export class RemoteWorker implements Worker {
         this.#starting = starting.catch(() => undefined);
         await starting;
       }
-      await this.#follower.untilComplete();
+      await this.#follower.untilComplete(this.#start.takeSession());
     } catch (error) {
       if (this.#stop.signal.aborted || (this.#noStart.signal.aborted && !this.#record.extra.RemoteStarted))
         return;

@@ -17,6 +17,12 @@ export async function runFollow(
   const events = await workceptor.follow(unitId, startPos, context.signal);
   context.discardInput();
   await context.write(followingLine(unitId));
+  await sendEvents(events, context);
+  return undefined;
+}
+
+/** Sends what happens to a unit, until it is complete. */
+export async function sendEvents(events: AsyncIterable<UnitEvent>, context: CommandContext): Promise<void> {
   const alive = setInterval(() => {
     if (!context.output.writableNeedDrain) void context.write('\n').catch(() => undefined);
   }, SIGN_OF_LIFE_MS);

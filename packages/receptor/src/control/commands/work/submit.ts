@@ -8,6 +8,7 @@ import {
 import type { Submission } from '@receptor/workceptor';
 import type { CommandContext } from '../../command.js';
 import { isOwnNode } from '../../node-view.js';
+import { sendEvents } from './follow.js';
 import { checkSignature, type WorkSubjects } from './signature.js';
 
 /**
@@ -18,7 +19,7 @@ export async function runSubmit(
   subjects: WorkSubjects,
   command: WorkSubmitCommand,
   context: CommandContext,
-): Promise<string> {
+): Promise<string | undefined> {
   const submission = isOwnNode(command.node, subjects.nodeId)
     ? await allocate(subjects, command, context)
     : await allocateRemote(subjects, command, context);
@@ -31,7 +32,12 @@ export async function runSubmit(
   }
   await submission.receive(context.payload());
   const result = (await submission.start()) === 'pending' ? 'Job Submitted' : 'Job Started';
-  return encodeReply({ result, unitid: submission.id });
+  const reply = encodeReply({ result, unitid: submission.id });
+  if (!command.thenFollow) return reply;
+  const events = await subjects.workceptor.follow(submission.id, 0, context.signal);
+  await context.write(reply);
+  await sendEvents(events, context);
+  return undefined;
 }
 
 async function allocate(
