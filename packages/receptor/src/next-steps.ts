@@ -151,10 +151,6 @@ const NEXT_STEPS: readonly NextStep[] = [
       `make the file ${files.find(Boolean)}, or correct its name; it counts from the directory the daemon is started in`,
   ],
   [
-    /'work-python' option/,
-    'no node runs such work any more: use work-command with the command that is to run',
-  ],
-  [
     /cert and key must both be supplied/,
     "add the one of 'cert' and 'key' that is missing, or leave out both",
   ],

@@ -1,4 +1,10 @@
-import { commandWorkType, kubernetesWorkType, type Logger, type WorkType } from '@receptor/workceptor';
+import {
+  commandWorkType,
+  kubernetesWorkType,
+  type Logger,
+  pythonWorkType,
+  type WorkType,
+} from '@receptor/workceptor';
 import type { ConfigItem } from './config/item.js';
 
 /** What a work type needs to know of the node. */
@@ -50,6 +56,10 @@ export function workTypeOf(
         },
         { nodeId, log, env: { ...process.env, ...kubernetesEnvironment } },
       );
+    }
+    case 'work-python': {
+      const { worktype, plugin, config } = item.settings;
+      return pythonWorkType({ workType: worktype, plugin, function: item.settings.function, config });
     }
     default:
       return undefined;

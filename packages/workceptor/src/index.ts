@@ -23,6 +23,7 @@ export type { KubernetesExtraData } from './workers/kubernetes/extra-data.js';
 export type { KubernetesWorkTypeOptions } from './workers/kubernetes/options.js';
 export { KUBERNETES_PARAMETERS } from './workers/kubernetes/runtime-parameters.js';
 export { type KubernetesEnvironment, kubernetesWorkType } from './workers/kubernetes/work-type.js';
+export { type PythonWorkTypeOptions, pythonWorkType } from './workers/python/python-work-type.js';
 export type { RemoteAccess } from './workers/remote/access.js';
 export type { RemoteExtraData, RemoteRequest } from './workers/remote/extra-data.js';
 export { ABILITIES } from './workers/remote/session.js';

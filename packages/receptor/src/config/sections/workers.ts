@@ -93,13 +93,11 @@ export const workPython = defineSection({
     'This feature will be removed from receptor in a future release.',
   fields: {
     worktype,
-    plugin: string('Python module name of the worker plugin', { required: true }),
+    plugin: string('Python module name of the worker plugin', {
+      required: true,
+      note: 'The name of an entry point of the group `receptor.worker`. The program `receptor-python-worker` has to be in PATH.',
+    }),
     function: string('Receptor-exported function to call', { required: true }),
     config: map('Plugin-specific configuration'),
-  },
-  checks: {
-    run: () =>
-      "[DEPRECATION WARNING] 'work-python' option is not currently being used. " +
-      'This feature will be removed from receptor in a future release',
   },
 });

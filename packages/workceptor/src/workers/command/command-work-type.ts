@@ -1,6 +1,6 @@
 import { ReceptorError } from '@receptor/protocol';
 import type { WorkType } from '../../worker.js';
-import { type CommandExtraData, CommandWorker } from './command-worker.js';
+import { type CommandExtraData, CommandWorker, plainCommand } from './command-worker.js';
 
 const GRACE_MS = 10_000;
 
@@ -32,6 +32,7 @@ export const COMMAND_PARAMETERS = {
 /** Makes a work type that runs a command (reference: work, 3). */
 export function commandWorkType(options: CommandWorkTypeOptions): WorkType {
   const { workType, command, params = '', allowRuntimeParams = false, graceMs = GRACE_MS } = options;
+  const plan = plainCommand(command, graceMs);
   return {
     name: workType,
     verifiesSignature: options.verifySignature ?? false,
@@ -42,6 +43,6 @@ export function commandWorkType(options: CommandWorkTypeOptions): WorkType {
       }
       return { Pid: 0, Params: [params, extra].filter((part) => part !== '').join(' ') };
     },
-    createWorker: (unit) => new CommandWorker(unit, command, graceMs),
+    createWorker: (unit) => new CommandWorker(unit, plan),
   };
 }

@@ -2,7 +2,7 @@ import { isComplete, WorkState } from '@receptor/protocol';
 import { errorText } from '../../error-text.js';
 import { shellSplit } from '../../shell-split.js';
 import type { UnitHandle, Worker } from '../../worker.js';
-import { describeExit } from './exit-detail.js';
+import { describeExit, type Exit } from './exit-detail.js';
 import { childOf, hasStartedCommand, isGoRunnerOf, isRunnerOf, killOrphans, signal } from './processes.js';
 import { resolveCommand } from './resolve-command.js';
 import { type RunnerRecord, readRunnerRecord, spawnRunner } from './runner.js';
@@ -37,6 +37,32 @@ export interface CommandExtraData {
   Signal?: string;
 }
 
+/** What a unit's command is, and what its end means. */
+export interface CommandPlan {
+  /** Milliseconds from SIGINT to SIGKILL. */
+  readonly graceMs: number;
+  /**
+   * The command and its arguments; called before every start, of which only the first runs anything.
+   * @throws Error why there is none; the unit fails with its message
+   */
+  command(unit: UnitHandle, params: string): Promise<readonly string[]>;
+  /** The unit's Detail while it runs. Default: the number of its process. */
+  readonly runningDetail?: string;
+  /** How the unit ended. Default: as the exit status says. */
+  describeExit?(unit: UnitHandle, exit: Exit): Promise<Pick<Exit, 'state' | 'detail'>>;
+}
+
+/** A command that is run with the parameters of the unit. */
+export function plainCommand(command: string, graceMs: number): CommandPlan {
+  return {
+    graceMs,
+    async command(_unit, params) {
+      const words = shellSplit(params);
+      return [resolveCommand(command, process.env.PATH ?? ''), ...words];
+    },
+  };
+}
+
 /** The process a unit depends on: a runner that is our child, one of an earlier daemon, or one of a Go daemon. */
 interface Runner {
   pid: number;
@@ -46,8 +72,7 @@ interface Runner {
 /** Runs a command for one unit (reference: work, 3). */
 export class CommandWorker implements Worker {
   readonly #unit: UnitHandle;
-  readonly #command: string;
-  readonly #graceMs: number;
+  readonly #plan: CommandPlan;
   #runner: Runner | undefined;
   /** Lets go of the runner, without ending it. */
   #letGo: (() => void) | undefined;
@@ -59,18 +84,15 @@ export class CommandWorker implements Worker {
   #ended: () => void = () => undefined;
   #end: Promise<void> = Promise.resolve();
 
-  /** @param graceMs from SIGINT to SIGKILL. */
-  constructor(unit: UnitHandle, command: string, graceMs: number) {
+  constructor(unit: UnitHandle, plan: CommandPlan) {
     this.#unit = unit;
-    this.#command = command;
-    this.#graceMs = graceMs;
+    this.#plan = plan;
   }
 
   async start(): Promise<void> {
-    let command: string[];
+    let command: readonly string[];
     try {
-      const words = shellSplit(this.#params);
-      command = [resolveCommand(this.#command, process.env.PATH ?? ''), ...words];
+      command = await this.#plan.command(this.#unit, this.#params);
     } catch (error) {
       await this.#unit.update({ state: WorkState.Failed, detail: errorText(error) });
       return;
@@ -126,7 +148,7 @@ export class CommandWorker implements Worker {
     return (this.#unit.status.ExtraData as Partial<CommandExtraData> | null)?.Params ?? '';
   }
 
-  async #launch(command: string[]): Promise<void> {
+  async #launch(command: readonly string[]): Promise<void> {
     const child = await spawnRunner(this.#unit.directory, command, (code, signalName) => {
       clearTimeout(running);
       this.#afterEnd(() => this.#settleChild(child.pid, code, signalName));
@@ -140,7 +162,7 @@ export class CommandWorker implements Worker {
   }
 
   #reportRunning(pid: number): void {
-    const detail = `Running: PID ${childOf(pid) ?? pid}`;
+    const detail = this.#plan.runningDetail ?? `Running: PID ${childOf(pid) ?? pid}`;
     const extraData: CommandExtraData = { Pid: pid, Params: this.#params };
     void this.#unit.update({ state: WorkState.Running, detail, extraData }).catch(() => undefined);
   }
@@ -218,7 +240,9 @@ export class CommandWorker implements Worker {
   }
 
   async #finish(record: Pick<RunnerRecord, 'message'>, exitStatus: number): Promise<void> {
-    const { state, detail, exitCode, signal } = describeExit(record, exitStatus);
+    const exit = describeExit(record, exitStatus);
+    const { exitCode, signal } = exit;
+    const { state, detail } = (await this.#plan.describeExit?.(this.#unit, exit)) ?? exit;
     const extraData: CommandExtraData = { Params: this.#params, ExitCode: exitCode };
     if (signal !== undefined) extraData.Signal = signal;
     await this.#unit.update({ state, detail, extraData });
@@ -236,7 +260,7 @@ export class CommandWorker implements Worker {
     if (kind === 'go') signal(pid, 'SIGINT');
     else await this.#interrupt(pid);
     // A Go runner passes the signal on by itself, and gives the command as long as we do.
-    if (!(await this.#endedWithin(kind === 'go' ? this.#graceMs + GO_GRACE_MS : this.#graceMs))) {
+    if (!(await this.#endedWithin(kind === 'go' ? this.#plan.graceMs + GO_GRACE_MS : this.#plan.graceMs))) {
       this.#unit.log.warning(`timed out waiting for pid ${pid} to terminate with SIGINT`);
       signal(-pid, 'SIGKILL');
       if (!(await this.#endedWithin(KILL_MS))) throw new Error(`process ${pid} does not end`);
