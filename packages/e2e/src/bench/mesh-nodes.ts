@@ -7,7 +7,7 @@ import { type DaemonProcess, type Program, startDaemon, temporaryDirectory } fro
 import { makeFinishedUnit, SECTIONS } from './daemon-benchmarks.js';
 import { RawClient } from './raw-client.js';
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 /** How often each of so many nodes is asked what it knows: all of them together 500 times a second. */
 const pollMs = (count: number): number => 2 * count;
 
