@@ -15,6 +15,8 @@ import type { DaemonLogger } from './logging.js';
 import { OwnNode } from './own-node.js';
 import { readAgain } from './reload.js';
 import { NodeAccess } from './remote-access.js';
+import { SERVICES } from './services/sections.js';
+import type { Service } from './services/service.js';
 import { loadSigning } from './signing.js';
 import { loadTlsProfiles } from './tls-profiles.js';
 import { TlsRenewal } from './tls-renewal.js';
@@ -50,12 +52,17 @@ export interface Extensions {
 }
 
 /** Sections that give a node something to do. */
-const OCCUPATIONS: ReadonlySet<SectionName> = new Set([...BACKENDS, 'control-service', 'local-only']);
+const OCCUPATIONS: ReadonlySet<SectionName> = new Set([
+  ...BACKENDS,
+  ...SERVICES,
+  'control-service',
+  'local-only',
+]);
 /** Whether a configuration keeps its node running. */
 export const givesOccupation = (items: readonly ConfigItem[]): boolean =>
   items.some(({ section }) => OCCUPATIONS.has(section));
 /** Sections that only a node of the mesh can put in force. */
-const OF_THE_MESH: ReadonlySet<SectionName> = new Set([...BACKENDS, 'tls-server', 'tls-client']);
+const OF_THE_MESH: ReadonlySet<SectionName> = new Set([...BACKENDS, ...SERVICES, 'tls-server', 'tls-client']);
 
 /**
  * Puts a configuration in force. Control services answer when the whole of it is, whatever the order of its sections:
@@ -105,22 +112,23 @@ export async function startDaemon(
   for (const [name, command] of Object.entries(extensions.commands ?? {})) control.addCommand(name, command);
 
   const idle = !givesOccupation(items);
-  const services: ControlService[] = [];
+  const controlServices: ControlService[] = [];
+  const services: Service[] = [];
   let dataLock: FileLock | undefined;
   const close = async (): Promise<void> => {
     renewal.close();
-    const accepting = services.map((each) => each.close());
+    const accepting = [...controlServices, ...services].map((each) => each.close());
     control.close();
     await Promise.allSettled([...accepting, workceptor.close()]);
     await node.close();
     dataLock?.release();
-    for (const service of services) service.release();
+    for (const service of controlServices) service.release();
   };
 
   try {
     const controlItems = settingsOf(items, 'control-service');
     for (const each of controlItems) {
-      services.push(await ControlService.prepare(each, control, tls.servers.get(each.tcptls)));
+      controlServices.push(await ControlService.prepare(each, control, tls.servers.get(each.tcptls)));
       // One that comes by the mesh has the rights of the mesh, also from this very node.
       if (each.service)
         node.addService(
@@ -137,7 +145,13 @@ export async function startDaemon(
     await workceptor.open();
     await renewal.start();
     await backends.apply(items);
-    for (const service of services) await service.listen();
+    for (const item of items) {
+      if (!SERVICES.has(item.section)) continue;
+      const { startService } = await import('./services/index.js');
+      const service = await startService(item, { netceptor: await node.join(), tls, log });
+      if (service) services.push(service);
+    }
+    for (const service of controlServices) await service.listen();
     for (const each of controlItems) log.info(`Running control service ${each.service}`);
     if (!idle) log.info('Initialization complete');
   } catch (error) {
@@ -150,7 +164,7 @@ export async function startDaemon(
     nodeId: node.id,
     control,
     workceptor,
-    addresses: services.flatMap((service) => service.addresses),
+    addresses: controlServices.flatMap((service) => service.addresses),
     idle,
     superseded,
     close: () => {

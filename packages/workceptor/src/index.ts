@@ -1,6 +1,7 @@
 export { type Logger, silentLogger } from './logger.js';
 export { makeDirectory } from './make-directory.js';
 export { UnitResults } from './results/unit-results.js';
+export { shellSplit } from './shell-split.js';
 export { Signer, type SignerOptions } from './signing/signer.js';
 export { Verifier, type VerifierOptions } from './signing/verifier.js';
 export type { Outcome } from './units/assignment.js';

@@ -64,14 +64,7 @@ export const SECTIONS: readonly Section<SectionName>[] = ALL;
 
 /** Sections that can be read and checked, but not put in force yet. */
 export const NOT_IMPLEMENTED: ReadonlySet<SectionName> = new Set([
-  'command-service',
   'ip-router',
-  'tcp-server',
-  'tcp-client',
-  'udp-server',
-  'udp-client',
-  'unix-socket-server',
-  'unix-socket-client',
 ]);
 
 export function findSection(name: string): Section<SectionName> | undefined {
