@@ -136,6 +136,8 @@ const DIFFERENT: Readonly<Record<string, string>> = {
     'Error: error loading config file: only one node directive is allowed',
   // Go wants TLS settings of a name that it does not have.
   '-c c.yml "- node:\\n    id: foo\\n- ws-peer:\\n    address: wss://localhost:38270\\n"': '',
+  // Go crashes where tokenexpiration is left out.
+  '-c c.yml "- node:\\n    id: foo\\n- local-only\\n- work-signing:\\n    privatekey: c.yml\\n"': '',
   // Go cannot read its own notation of rules on the command line.
   '--node id=foo firewallrules=[{"action":"accept"}] --local-only': '',
   '-c c.yml "- node: {id: foo}\\n- local-only\\n- ? [a]\\n  : b\\n"':
