@@ -101,13 +101,17 @@ export class GoNode {
   async connect(node: string, service: string) {
     const socket = connect({ path: join(this.#directory, 'control.sock'), allowHalfOpen: true });
     socket.write(`connect ${node} ${service}\n`);
-    // The greeting, and the word that the stream is there.
-    for (let text = ''; !text.includes('Connecting\n'); ) {
+    // The greeting, and the word that the stream is there; what came along with it is the stream's.
+    const word = 'Connecting\n';
+    let said = Buffer.alloc(0);
+    while (!said.includes(word)) {
       const [chunk] = (await once(socket, 'data')) as [Buffer];
-      text += chunk;
-      if (text.includes('ERROR')) throw new Error(text);
+      said = Buffer.concat([said, chunk]);
+      if (said.includes('ERROR')) throw new Error(said.toString());
     }
     socket.pause();
+    const rest = said.subarray(said.indexOf(word) + word.length);
+    if (rest.length > 0) socket.unshift(rest);
     return socket;
   }
 
