@@ -9,23 +9,14 @@ import type { TlsListenerOptions } from '../tls/profile.js';
 import { formatHostPort, type HostPort, parseHostPort, plainAddress } from './address.js';
 import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
 import { backendError, onAbort, stopped } from './failure.js';
+import { DIAL_TIMEOUT, type ListenerOptions, MAX_CONNECTIONS } from './listener-options.js';
 import { StreamSession } from './stream-session.js';
 
-/** How long the TLS handshake of a caller may take, and connecting to a listener. */
+/** How long the TLS handshake of a caller may take, in milliseconds. */
 const TLS_ACCEPT_TIMEOUT = 10_000;
-const DIAL_TIMEOUT = 15_000;
-/** Connections of one listener at the same time, so that junk cannot take all descriptors of the process. */
-const MAX_CONNECTIONS = 10_000;
 
 /** The settings of a {@link TcpListener}. */
-export interface TcpListenerOptions {
-  /** 0 for any free port. */
-  readonly port: number;
-  /** The address to bind to, `0.0.0.0` when left out; empty for every address of IPv4 and IPv6. */
-  readonly host?: string;
-  /** The certificate to show and the demands on callers; plain TCP when left out. */
-  readonly tls?: TlsListenerOptions;
-}
+export type TcpListenerOptions = ListenerOptions;
 
 /** Accepts sessions over TCP or TLS (reference: mesh, 1.1). */
 export class TcpListener implements ListeningBackend {

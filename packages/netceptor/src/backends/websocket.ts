@@ -2,31 +2,23 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { MeshError } from '../errors.js';
-import type { TlsListenerOptions } from '../tls/profile.js';
 import { formatHostPort, plainAddress } from './address.js';
 import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
 import { backendError, onAbort, stopped } from './failure.js';
+import { DIAL_TIMEOUT, type ListenerOptions, MAX_CONNECTIONS } from './listener-options.js';
 import { refusalOf } from './tcp.js';
 import { MAX_WEBSOCKET_MESSAGE, WebSocketSession } from './websocket-session.js';
 
 /** How long a caller may take to send the head of its request. */
 const HEADERS_TIMEOUT = 5000;
-const DIAL_TIMEOUT = 15_000;
-const MAX_CONNECTIONS = 10_000;
 
 /** Loaded by those who need it only: it takes as long as a tenth of all else that a node loads. */
 const load = () => Promise.all([import('ws'), import('node:http'), import('node:https')]);
 
 /** The settings of a {@link WebSocketListener}. */
-export interface WebSocketListenerOptions {
-  /** 0 for any free port. */
-  readonly port: number;
-  /** The address to bind to, `0.0.0.0` when left out; empty for every address of IPv4 and IPv6. */
-  readonly host?: string;
+export interface WebSocketListenerOptions extends ListenerOptions {
   /** The path to answer on, with all below it when it ends in `/`; `/` when left out. */
   readonly path?: string;
-  /** The certificate to show and the demands on callers; plain HTTP when left out. */
-  readonly tls?: TlsListenerOptions;
 }
 
 /** Accepts sessions over WebSocket (reference: mesh, 1.3). */
