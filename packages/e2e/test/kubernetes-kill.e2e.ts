@@ -42,7 +42,9 @@ const worker: Script = async (io) => {
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
-  cluster = await startSimulator({ script: () => script, pace: { imagePullMs: 0 } });
+  // A log that is rotated while a slow machine starts the next daemon has lost something: that is tested elsewhere.
+  const log = { maxBytes: Number.POSITIVE_INFINITY };
+  cluster = await startSimulator({ script: () => script, pace: { imagePullMs: 0 }, log });
 });
 
 afterAll(async () => {
@@ -168,6 +170,13 @@ const podsOf = (unit: string) =>
 const remainingPodsOf = (unit: string) =>
   podsOf(unit).flatMap(({ metadata }) => (metadata.deletionTimestamp ? [] : [metadata.name]));
 
+/**
+ * How a unit has ended, without a doubt that the daemon may have: on a slow machine so much time passes until the next one
+ * listens that it cannot know whether the log was rotated.
+ */
+const endOf = ({ Detail }: UnitReport) =>
+  Detail.replace(/^(Finished) with exit code 0, but the output was not listened to in .*$/, '$1');
+
 /** What must be true of a unit after any crash: one pod at most, a payload given once at most, an honest end. */
 async function judge(node: Node, id: string, mark: string): Promise<UnitReport> {
   const unit = await node.ended(id);
@@ -178,7 +187,8 @@ async function judge(node: Node, id: string, mark: string): Promise<UnitReport> 
   if (unit.State === WorkState.Succeeded) {
     expect(payload.length).toBe(PAYLOAD.length);
     expect((await node.output(id)).equals(WHOLE), 'the output is identical').toBe(true);
-    expect(unit).toMatchObject({ StdoutSize: WHOLE.length, Detail: 'Finished', ExtraData: { Gaps: [] } });
+    expect(unit).toMatchObject({ StdoutSize: WHOLE.length, ExtraData: { Gaps: [] } });
+    expect(endOf(unit)).toBe('Finished');
     expect(podsOf(id).length).toBe(1);
   } else if (mark === 'sending') {
     expect(unit).toMatchObject({
@@ -234,11 +244,11 @@ async function aftermath(node: Node, id: string | undefined): Promise<string | u
       expect(node.units()).toEqual([]);
       return undefined;
     }
-    const { Detail } = await judge(node, found, mark);
+    const end = endOf(await judge(node, found, mark));
     // Whoever has been told that the job was started finds it started.
-    if (id !== undefined) expect(Detail).not.toBe('Pending at restart');
+    if (id !== undefined) expect(end).not.toBe('Pending at restart');
     await releasedWithoutTrace(node, found);
-    return Detail;
+    return end;
   } catch (error) {
     throw new Error(`killed at step ${node.lastStep()}`, { cause: error });
   } finally {
@@ -296,7 +306,7 @@ describe('a daemon that is killed at each step it leaves on disk', () => {
       await node.start();
       // Where the cancel had not begun, the unit goes on, as nobody was told that it would not.
       const unit = await node.ended(id);
-      outcomes.add(unit.Detail);
+      outcomes.add(endOf(unit));
       if (unit.State === WorkState.Canceled) expect(remainingPodsOf(id)).toEqual([]);
       else await judge(node, id, 'sent');
       await releasedWithoutTrace(node, id);
@@ -422,7 +432,8 @@ describe('a daemon that is killed at random moments', () => {
         const got = Buffer.concat(received.get(id) ?? []);
         expect(got.equals(payload.subarray(0, got.length))).toBe(true);
         if (mark === 'sent') {
-          expect(unit).toMatchObject({ State: WorkState.Succeeded, Detail: 'Finished' });
+          expect(unit.State).toBe(WorkState.Succeeded);
+          expect(endOf(unit)).toBe('Finished');
           expect(got.length).toBe(payload.length);
         } else {
           expect(unit.State).toBe(WorkState.Failed);
