@@ -15,6 +15,9 @@ export interface WorkTypeSurroundings {
   log: Logger;
 }
 
+/** In the configuration, 0 is no limit. */
+const limit = (maxRunning: number) => (maxRunning === 0 ? {} : { maxRunning });
+
 /** The work type that a section of the configuration declares; undefined for other sections. */
 export function workTypeOf(
   item: ConfigItem,
@@ -22,13 +25,15 @@ export function workTypeOf(
 ): WorkType | undefined {
   switch (item.section) {
     case 'work-command': {
-      const { worktype, command, params, allowruntimeparams, verifysignature } = item.settings;
+      const { worktype, command, params, allowruntimeparams, verifysignature, maxrunningunits } =
+        item.settings;
       return commandWorkType({
         workType: worktype,
         command,
         params,
         allowRuntimeParams: allowruntimeparams,
         verifySignature: verifysignature,
+        ...limit(maxrunningunits),
       });
     }
     case 'work-kubernetes': {
@@ -53,6 +58,7 @@ export function workTypeOf(
           failOnNonZeroExit: settings.failonnonzeroexit,
           deleteOrphanPods: settings.deleteorphanpods,
           verifySignature: settings.verifysignature,
+          ...limit(settings.maxrunningunits),
         },
         { nodeId, log, env: { ...process.env, ...kubernetesEnvironment } },
       );

@@ -86,6 +86,8 @@ export interface WorkType {
   readonly name: string;
   /** Whether submits must be signed (`verifysignature`). */
   readonly verifiesSignature: boolean;
+  /** How many units may be under way at a time; the others wait, Pending, in their order. Default: any number. */
+  readonly maxRunning?: number;
   /**
    * Checks a submit's parameters and returns the ExtraData the unit starts with.
    * @throws ReceptorError in the words of the reference, as the first reply to the submit; no unit remains.

@@ -4,12 +4,15 @@ import { ReceptorError, type UnitReport, WorkState } from '@receptor/protocol';
 import { errorText } from '../error-text.js';
 import type { Worker, WorkType } from '../worker.js';
 import { WAITING_FOR_INPUT } from './submission.js';
+import type { Turns } from './turns.js';
 import type { Unit } from './unit.js';
 
 /** Detail of a unit that a Go daemon has only just made. */
 const UNIT_CREATED = 'Unit Created';
 /** Detail of a unit whose worker is being started. */
 const STARTING_WORKER = 'Starting Worker';
+/** What the detail of a unit begins with that waits for others of its work type to end. */
+const WAITING_FOR_TURN = 'Waiting for its turn';
 
 /** Whether what was asked for is done, or goes on in the background because another node cannot be reached. */
 export type Outcome = 'done' | 'pending';
@@ -20,13 +23,15 @@ export type Outcome = 'done' | 'pending';
  */
 export class Assignment {
   readonly unit: Unit;
+  readonly #turns: Turns;
   #type: WorkType | undefined;
   #worker: Worker | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   /** @param type of a new unit; one that was found on disk is offered its type later, or never. */
-  constructor(unit: Unit, type?: WorkType) {
+  constructor(unit: Unit, turns: Turns, type?: WorkType) {
     this.unit = unit;
+    this.#turns = turns;
     this.#type = type;
   }
 
@@ -51,7 +56,13 @@ export class Assignment {
       this.#worker = type.createWorker(this.unit);
       return;
     }
-    void this.#inTurn(() => this.#resume(type));
+    const resume = () => void this.#inTurn(() => this.#resume(type));
+    if (this.#isStarted()) this.#turns.occupy(this.unit, type);
+    else if (this.#hasPayload() && !this.#turns.take(this.unit, type, resume)) {
+      this.#announceWait(type);
+      return;
+    }
+    resume();
   }
 
   /** Whether commands about the unit must be signed. */
@@ -67,23 +78,20 @@ export class Assignment {
       if (unit.departure === 'released') {
         throw new ReceptorError('RECEPTOR_UNKNOWN_UNIT', `unknown work unit ${unit.id}`);
       }
-      if (unit.complete || unit.departure || !this.#type) {
+      const type = this.#type;
+      if (unit.complete || unit.departure || !type) {
         throw new ReceptorError(
           'RECEPTOR_WORK_START_FAILED',
           `work unit ${unit.id} was cancelled before it started`,
         );
       }
-      try {
-        unit.announce(STARTING_WORKER);
-        this.#worker = this.#type.createWorker(unit);
-        await this.#worker.start();
-        return outcomeOf(this.#worker);
-      } catch (error) {
-        const text = errorText(error);
-        await this.#fail(`Error starting worker: ${text}`);
-        if (error instanceof ReceptorError) throw error;
-        throw new ReceptorError('RECEPTOR_WORK_START_FAILED', text, { cause: error });
-      }
+      const later = () =>
+        void this.#inTurn(async () => {
+          if (!unit.complete && !unit.departure) await this.#launch(type);
+        }).catch((error: unknown) => unit.log.error(`Unit ${unit.id}: ${errorText(error)}`));
+      if (this.#turns.take(unit, type, later)) return this.#launch(type);
+      this.#announceWait(type);
+      return 'done';
     });
   }
 
@@ -144,6 +152,30 @@ export class Assignment {
     });
   }
 
+  async #launch(type: WorkType): Promise<Outcome> {
+    try {
+      await this.#tellStart(type);
+      this.#worker = type.createWorker(this.unit);
+      await this.#worker.start();
+      return outcomeOf(this.#worker);
+    } catch (error) {
+      const text = errorText(error);
+      await this.#fail(`Error starting worker: ${text}`);
+      if (error instanceof ReceptorError) throw error;
+      throw new ReceptorError('RECEPTOR_WORK_START_FAILED', text, { cause: error });
+    }
+  }
+
+  /** Where only some may run, a process after this one has to know that the unit does, before its worker says so. */
+  async #tellStart({ maxRunning }: WorkType): Promise<void> {
+    if (maxRunning === undefined) this.unit.announce(STARTING_WORKER);
+    else await this.unit.update({ detail: STARTING_WORKER }).catch(() => undefined);
+  }
+
+  #announceWait({ name, maxRunning }: WorkType): void {
+    this.unit.announce(`${WAITING_FOR_TURN}: at most ${maxRunning} of ${name} run at a time`);
+  }
+
   async #letGo(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
@@ -158,13 +190,13 @@ export class Assignment {
 
   async #resume(type: WorkType): Promise<void> {
     const { unit } = this;
-    if (unit.departure) return;
+    if (unit.departure || unit.complete) return;
     if (!this.#isStarted()) {
       if (!this.#hasPayload()) {
         await this.#fail('Pending at restart');
         return;
       }
-      unit.announce(STARTING_WORKER);
+      await this.#tellStart(type);
     }
     try {
       this.#worker = type.createWorker(unit);
@@ -177,7 +209,9 @@ export class Assignment {
   /** Whether a worker has ever had to do with the unit, as far as its status says. */
   #isStarted(): boolean {
     const { State, Detail } = this.unit.status;
-    return State !== WorkState.Pending || !(Detail === WAITING_FOR_INPUT || Detail === UNIT_CREATED);
+    const unstarted =
+      [WAITING_FOR_INPUT, UNIT_CREATED].includes(Detail) || Detail.startsWith(WAITING_FOR_TURN);
+    return State !== WorkState.Pending || !unstarted;
   }
 
   /** Whether the payload came in full. A Go daemon, known by its lock file, writes `stdin` while it comes. */

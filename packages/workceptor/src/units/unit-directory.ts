@@ -64,7 +64,9 @@ export function isDirectory(path: string): boolean {
 
 /** Whether a process has ended while it made this directory, before the first status was whole and the ID given out. */
 export function isUnborn(directory: string): boolean {
-  if (readdirSync(directory).some((name) => name !== STATUS_FILE && name !== KEY_LINK)) return false;
+  const names = readdirSync(directory);
+  if (names.some((name) => name !== STATUS_FILE && name !== KEY_LINK)) return false;
+  if (!names.includes(STATUS_FILE)) return names.length > 0;
   const text = readFileSync(join(directory, STATUS_FILE), 'utf8');
   return !text.endsWith('\n') && (text.startsWith(FIRST_WORDS) || FIRST_WORDS.startsWith(text));
 }

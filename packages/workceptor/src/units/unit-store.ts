@@ -9,6 +9,7 @@ import { Assignment, type Outcome } from './assignment.js';
 import { LEFTOVERS_DIRECTORY } from './housekeeping.js';
 import { readStatus } from './status-file.js';
 import { SubmitKeys } from './submit-keys.js';
+import { Turns } from './turns.js';
 import { Unit } from './unit.js';
 import {
   createUnitDirectory,
@@ -37,6 +38,7 @@ export interface StoreOptions {
 /** The units of a node: what is in its directory, each with what is known of it. */
 export class UnitStore implements Iterable<Assignment> {
   readonly keys = new SubmitKeys();
+  readonly turns = new Turns();
   readonly #options: StoreOptions;
   readonly #units = new Map<string, Assignment>();
   readonly #loading = new Map<string, Promise<Assignment | undefined>>();
@@ -64,11 +66,13 @@ export class UnitStore implements Iterable<Assignment> {
       // A submit that was refused, or that ended before its ID was given out, leaves this with the Go daemon.
       if (!found && isUnitId(name)) await rmdir(join(directory, name)).catch(() => undefined);
     }
+    if (!this.#closed) this.turns.proceed();
   }
 
   /** Lets go of all units. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.turns.hold();
     clearInterval(this.#keepingUp);
     await Promise.allSettled(this.#loading.values());
     await Promise.all([...this.#units.values()].map((assignment) => assignment.detach()));
@@ -83,7 +87,7 @@ export class UnitStore implements Iterable<Assignment> {
       return undefined;
     }
     if (key !== undefined) this.keys.add(key, id);
-    return this.#add(id, new Assignment(this.#unit(directory, id, status), type));
+    return this.#add(id, new Assignment(this.#unit(directory, id, status), this.turns, type));
   }
 
   /** The unit of an ID, also one that somebody has put on disk meanwhile. */
@@ -148,12 +152,12 @@ export class UnitStore implements Iterable<Assignment> {
       status = await readStatus(directory);
     } catch (error) {
       if (!isDirectory(directory)) return nowhere();
-      if (errorCode(error) === 'ENOENT') {
-        log.warning(`Status file has disappeared for ${id}.`);
-        return undefined;
-      }
       if (isUnborn(directory)) {
         await removeUnitDirectory(directory);
+        return undefined;
+      }
+      if (errorCode(error) === 'ENOENT') {
+        log.warning(`Status file has disappeared for ${id}.`);
         return undefined;
       }
       log.error(`Failed to restart worker ${directory} due to read error: ${errorText(error)}`);
@@ -163,7 +167,7 @@ export class UnitStore implements Iterable<Assignment> {
     }
     if (this.#closed) return undefined;
     this.keys.load(directory, id);
-    const assignment = this.#add(id, new Assignment(this.#unit(directory, id, status)));
+    const assignment = this.#add(id, new Assignment(this.#unit(directory, id, status), this.turns));
     const type = readable ? typeOf(status.WorkType) : undefined;
     const released = type?.unfinished?.(assignment.unit) === 'release';
     if (type) assignment.offer(type);

@@ -75,15 +75,26 @@ export class Workceptor {
   /**
    * Adds a work type. Units of that type which an earlier process left are taken up by {@link open}, or at once
    * when the Workceptor is open already.
-   * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` when the name is taken or reserved.
+   * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` when the name is taken or reserved, or `maxRunning` is no number of units.
    */
   registerWorkType(type: WorkType): void {
+    const { maxRunning = 1 } = type;
+    if (!Number.isInteger(maxRunning) || maxRunning < 1)
+      throw new ReceptorError(
+        'RECEPTOR_CONFIG_INVALID',
+        `work type ${type.name}: the number of units that may run at a time must be at least 1, not ${maxRunning}`,
+      );
     if (type.name === REMOTE || this.#types.has(type.name)) {
       throw new ReceptorError('RECEPTOR_CONFIG_INVALID', `work type ${type.name} already registered`);
     }
     this.#types.set(type.name, type);
+    const { turns } = this.#units;
+    // The one that has waited longest goes first, in whatever order they are offered.
+    turns.hold();
     for (const assignment of this.#units) assignment.offer(type);
-    if (this.#state === 'open') this.#housekeeping.offer(type);
+    if (this.#state !== 'open') return;
+    turns.proceed();
+    this.#housekeeping.offer(type);
   }
 
   /** The work types, in order of registration. */

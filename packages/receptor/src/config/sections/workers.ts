@@ -1,8 +1,16 @@
 import { checkTokenExpiration } from '../checks.js';
-import { bool, defineSection, map, string } from '../section.js';
+import { bool, defineSection, int, map, string } from '../section.js';
 
 const worktype = string('Name for this worker type', { required: true });
 const verifysignature = bool('Verify a signed work submission', { default: 'false' });
+const maxrunningunits = int('How many units of this type may run at a time, the others wait', {
+  default: '0',
+  own: true,
+  note: 'They wait in state Pending, in the order in which they came, also across a restart. 0 is no limit.',
+});
+
+const checkMaxRunning = (worktype: string, max: number) =>
+  max < 0 ? `maxrunningunits of work type '${worktype}' is ${max}, and must not be negative` : undefined;
 
 export const workSigning = defineSection({
   name: 'work-signing',
@@ -34,8 +42,10 @@ export const workCommand = defineSection({
     params: string('Command-line parameters'),
     allowruntimeparams: bool('Allow users to add more parameters', { default: 'false' }),
     verifysignature,
+    maxrunningunits,
   },
   checks: {
+    prepare: ({ worktype, maxrunningunits }) => checkMaxRunning(worktype, maxrunningunits),
     run: (settings, there) =>
       settings.verifysignature && !there.has('work-verification')
         ? `VerifySignature for work command '${settings.worktype}' is true, but the work verification public key is not specified`
@@ -81,7 +91,9 @@ export const workKubernetes = defineSection({
       default: 'false',
       own: true,
     }),
+    maxrunningunits,
   },
+  checks: { prepare: ({ worktype, maxrunningunits }) => checkMaxRunning(worktype, maxrunningunits) },
 });
 
 export const workPython = defineSection({

@@ -15,6 +15,8 @@ export interface CommandWorkTypeOptions {
   allowRuntimeParams?: boolean;
   /** Default: no. */
   verifySignature?: boolean;
+  /** See {@link WorkType.maxRunning}. */
+  maxRunning?: number;
   /** Milliseconds from SIGINT to SIGKILL when a unit is cancelled. Default: 10 000. */
   graceMs?: number;
 }
@@ -31,11 +33,19 @@ export const COMMAND_PARAMETERS = {
 
 /** Makes a work type that runs a command (reference: work, 3). */
 export function commandWorkType(options: CommandWorkTypeOptions): WorkType {
-  const { workType, command, params = '', allowRuntimeParams = false, graceMs = GRACE_MS } = options;
+  const {
+    workType,
+    command,
+    params = '',
+    allowRuntimeParams = false,
+    graceMs = GRACE_MS,
+    maxRunning,
+  } = options;
   const plan = plainCommand(command, graceMs);
   return {
     name: workType,
     verifiesSignature: options.verifySignature ?? false,
+    ...(maxRunning === undefined ? {} : { maxRunning }),
     async prepare(parameters): Promise<CommandExtraData> {
       const extra = parameters.params ?? '';
       if (extra !== '' && !allowRuntimeParams) {

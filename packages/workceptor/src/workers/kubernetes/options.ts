@@ -39,6 +39,8 @@ export interface KubernetesWorkTypeOptions {
   failOnNonZeroExit?: boolean;
   /** Deletes, at start, the pods of this work type whose unit is gone; without, they are reported only. */
   deleteOrphanPods?: boolean;
+  /** See {@link WorkType.maxRunning}; counted from the start of a unit to its end, also while its pod waits for a node. */
+  maxRunning?: number;
   /** Whether submits must be signed. */
   verifySignature?: boolean;
 }
@@ -46,8 +48,8 @@ export interface KubernetesWorkTypeOptions {
 export type AuthMethod = 'kubeconfig' | 'incluster' | 'runtime';
 export type StreamMethod = 'logger' | 'tcp';
 
-/** {@link KubernetesWorkTypeOptions} with every member set, and the words in lower case. */
-export interface KubernetesSettings extends Required<KubernetesWorkTypeOptions> {
+/** {@link KubernetesWorkTypeOptions} with every member set that the worker goes by, and the words in lower case. */
+export interface KubernetesSettings extends Required<Omit<KubernetesWorkTypeOptions, 'maxRunning'>> {
   authMethod: AuthMethod;
   streamMethod: StreamMethod;
 }

@@ -40,6 +40,7 @@ export function kubernetesWorkType(
   return {
     name: settings.workType,
     verifiesSignature: settings.verifySignature,
+    ...(options.maxRunning === undefined ? {} : { maxRunning: options.maxRunning }),
     async prepare(parameters: Parameters, origin) {
       const { readParameters } = await import('./parameters.js');
       return readParameters(settings, parameters, origin);
