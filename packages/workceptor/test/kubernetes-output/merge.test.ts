@@ -372,6 +372,42 @@ describe('Merge', () => {
     expect(merge.flaws.gaps).toMatchObject([{ at: 6, bytes: undefined }]);
   });
 
+  it.each([
+    ['puts what attach had brought of a lost beginning before the log', 600_000],
+    ['says where it stands when the log is written already', 9_500_000],
+  ])('%s', (_, size) => {
+    const output = varied(400_000 + size, { seed: 5 });
+    const [shown, rest] = [output.subarray(0, 300_000), output.indexOf('\n', 400_000) + 1];
+    const logged = normalise(output.subarray(rest));
+    const merge = new Merge();
+    merge.onAttachAsked(0);
+    merge.onAttachHeard(0, true);
+    merge.onAttach(0, 0, shown);
+    merge.onAttachClosed(1_000, false, true);
+    merge.onLogReady(1_000, true);
+    for (let at = 0; at < logged.length; at += 100_000)
+      merge.onLog(1_000, logged.subarray(at, at + 100_000), cursorAt(Math.min(at + 100_000, logged.length)));
+    merge.onLogEnd(2_000);
+    merge.finish(2_000);
+    const late = size > 9_000_000;
+    const whole = late ? [logged, shown] : [shown, logged];
+    expect(Buffer.concat(merge.takeWrites()).equals(Buffer.concat(whole))).toBe(true);
+    const lost = { at: late ? 0 : shown.length, reason: 'the log had lost its beginning before it was read' };
+    expect(merge.flaws.gaps).toMatchObject(
+      late
+        ? [
+            lost,
+            {
+              at: logged.length,
+              reason: 'out of order: from here on the beginning, which only attach brought',
+            },
+          ]
+        : [lost],
+    );
+    merge.loseHead('it is likely');
+    expect(merge.flaws.gaps).toHaveLength(late ? 2 : 1);
+  });
+
   it('gives each line of both channels once, also those that attach lost when it dropped', () => {
     const line = fc.tuple(
       fc.constantFrom<0 | 1>(0, 1),

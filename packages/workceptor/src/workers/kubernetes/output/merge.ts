@@ -97,9 +97,9 @@ export class Merge {
     return this.output.notes;
   }
 
-  /** The log has probably lost its beginning. */
+  /** The log has probably lost its beginning, if that is not known already. */
   loseHead(reason: string): void {
-    this.output.gap(reason, 0);
+    if (!this.positions.headLost) this.output.gap(reason, 0);
   }
 
   /** What is to be written, once. */

@@ -16,6 +16,8 @@ const LOST_MS = 3000;
 /** Attach does not wait longer than this for a log that does not come. */
 const STUCK_MS = 30_000;
 
+const HEAD_LOST = 'the log had lost its beginning before it was read';
+
 /** What could not be merged by position: the sources do not say the same there. */
 export interface Disagreement {
   readonly log?: Buffer;
@@ -39,6 +41,8 @@ export class PositionMerge {
   readonly held = new HeldLog();
   /** Whether an attach connection was found to have begun with the first byte of the output. */
   attachedFromStart = false;
+  /** Whether the log is known to have lost its beginning. */
+  headLost = false;
   private joiner: Joiner | undefined;
   /** Before the join: what attach has brought, and the count of bytes before it. */
   private queue: { at: number; raw: Buffer }[] = [];
@@ -245,9 +249,29 @@ export class PositionMerge {
 
   /** What attach has brought the log has lost: it comes after all that is known, and something may be between. */
   private joinBehindGap(now: number, joiner: Joiner, reason: string): void {
+    // A log that was read to its end, and lost nothing on the way, lacks nothing but what came before it.
+    if (joiner.bound === 0 && !joiner.ambiguous && this.log.ended && this.output.flaws.gaps.length === 0) {
+      this.joinBeforeLog(joiner);
+      return;
+    }
     this.release();
     this.output.gap(reason);
     this.joinAt(now, this.output.known.end - joiner.first);
+  }
+
+  /** Attach has brought what the log had lost before it was read: before the log, unless that is written already. */
+  private joinBeforeLog({ first }: Joiner): void {
+    const { output, queue } = this;
+    const late = output.written > 0;
+    this.headLost = true;
+    if (late) {
+      this.release();
+      output.gap(HEAD_LOST, 0);
+      output.gap('out of order: from here on the beginning, which only attach brought');
+    }
+    for (const { at, raw } of queue) if (at >= first) output.fromAttach(raw);
+    if (!late) output.gap(HEAD_LOST);
+    this.drop();
   }
 
   /** Whether the log is not what attach shows, and no line of the other channel explains it: it has lost something. */
