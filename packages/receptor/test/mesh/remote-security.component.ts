@@ -150,7 +150,8 @@ describe('signed work', () => {
       [await through(alpha, 'beta'), RemoteUnitID],
       [await through(beta, 'alpha'), unitid],
     ] as const) {
-      expect((await stranger.workStatus(id)).StateName).toBe('Running');
+      // The first output can be there before the state is told.
+      await vi.waitFor(async () => expect((await stranger.workStatus(id)).StateName).toBe('Running'));
       await expect(stranger.cancelWork(id)).rejects.toThrow(NO_SIGNATURE);
       await expect(stranger.releaseWork(id)).rejects.toThrow(NO_SIGNATURE);
       await expect(stranger.releaseWork(id, { force: true })).rejects.toThrow(NO_SIGNATURE);
