@@ -125,14 +125,23 @@ async function benchQuic(): Promise<void> {
   for (const size of ['1200', '65471'] as const) await compareAll<Bulk>([quicBulk(size)], size, 'tls');
 }
 
-async function benchMesh(): Promise<void> {
-  print(`\n${formatHead('A mesh of daemons', 'Go')}`);
+/** Starts a line of nodes of our own, and one of Go's where there is a Go daemon, and ends them. */
+async function withLines(run: (ours: Mesh, other: Mesh | undefined) => Promise<void>): Promise<void> {
   progress('the nodes find one another');
   const lines: Mesh[] = [];
   try {
     for (const program of [receptor, goReceptor]) if (program) lines.push(await mesh.startLine(program));
     const [ours, other] = lines;
     if (!ours) throw new Error('not reached: ours is always there');
+    await run(ours, other);
+  } finally {
+    await Promise.all(lines.map((line) => line.end()));
+  }
+}
+
+async function benchMesh(): Promise<void> {
+  print(`\n${formatHead('A mesh of daemons', 'Go')}`);
+  await withLines(async (ours, other) => {
     await compareAll(
       [mesh.idleCpu, mesh.pings, mesh.connects, mesh.bulk(1, 5), mesh.bulk(LONG, 15), mesh.restart],
       ours,
@@ -140,9 +149,7 @@ async function benchMesh(): Promise<void> {
     );
     print(`\n${formatHead('A mesh of daemons, against a chain of pipes', 'node:tls')}`);
     for (const hops of [1, LONG]) await compareWithLimit(ours, hops);
-  } finally {
-    await Promise.all(lines.map((line) => line.end()));
-  }
+  });
   print(`\n${formatHead('Daemons that are started at once', 'Go')}`);
   await compareAll([10, 30, 60].map(mesh.startTogether), receptor, goReceptor);
 }
@@ -158,12 +165,7 @@ async function compareWithLimit(ours: Mesh, hops: number): Promise<void> {
 
 async function benchRemote(): Promise<void> {
   print(`\n${formatHead('Work for other nodes', 'Go')}`);
-  progress('the nodes find one another');
-  const lines: Mesh[] = [];
-  try {
-    for (const program of [receptor, goReceptor]) if (program) lines.push(await mesh.startLine(program));
-    const [ours, other] = lines;
-    if (!ours) throw new Error('not reached: ours is always there');
+  await withLines(async (ours, other) => {
     const last = mesh.LINE_NODES - 1;
     await compareAll(
       [
@@ -177,9 +179,7 @@ async function benchRemote(): Promise<void> {
       ours,
       other,
     );
-  } finally {
-    await Promise.all(lines.map((line) => line.end()));
-  }
+  });
 }
 
 if (process.env.NODE_EXTRA_CA_CERTS !== undefined) {

@@ -79,6 +79,18 @@ class Scene {
     }
   }
 
+  /** Both sources are joined; then attach alone brings so much, too fast for the log. */
+  leavesLogBehind(to: number): void {
+    this.attach(0);
+    this.attachBrings(5000);
+    this.logBrings(5000);
+    this.wait(500);
+    for (let at = 5000; at < to; at += 30_000) {
+      this.now += 1;
+      this.attachBrings(at);
+    }
+  }
+
   end(): void {
     for (let round = 0; round < 10; round++) {
       const { id } = this.merge.order;
@@ -271,14 +283,7 @@ describe('Merge', () => {
     );
     expect(output.length).toBeGreaterThan(WINDOW * 2);
     const scene = new Scene(new Merge(), output);
-    scene.attach(0);
-    scene.attachBrings(5000);
-    scene.logBrings(5000);
-    scene.wait(500);
-    for (let at = 5000; at < WINDOW * 2; at += 30_000) {
-      scene.now += 1;
-      scene.attachBrings(at);
-    }
+    scene.leavesLogBehind(WINDOW * 2);
     expect(scene.merge.order.kind).toBe('hold');
     scene.attachEnds(false);
     expect(scene.merge.order.kind).toBe('release');
@@ -290,14 +295,7 @@ describe('Merge', () => {
   it('looks for its place by content when the log that it left has been rotated more than once since', () => {
     const output = varied(WINDOW * 3, { seed: 41 });
     const scene = new Scene(new Merge(), output, false);
-    scene.attach(0);
-    scene.attachBrings(5000);
-    scene.logBrings(5000);
-    scene.wait(500);
-    for (let at = 5000; at < WINDOW * 2; at += 30_000) {
-      scene.now += 1;
-      scene.attachBrings(at);
-    }
+    scene.leavesLogBehind(WINDOW * 2);
     scene.attachEnds(false);
     scene.merge.onLogLost(scene.now);
     expect(scene.merge.order.kind).toBe('start');
@@ -336,14 +334,7 @@ describe('Merge', () => {
   it('reads on a log that it left when attach rests, however far behind that is', () => {
     const output = varied(WINDOW * 4, { seed: 43 });
     const scene = new Scene(new Merge(), output, false);
-    scene.attach(0);
-    scene.attachBrings(5000);
-    scene.logBrings(5000);
-    scene.wait(500);
-    for (let at = 5000; at < WINDOW * 3; at += 30_000) {
-      scene.now += 1;
-      scene.attachBrings(at);
-    }
+    scene.leavesLogBehind(WINDOW * 3);
     expect(scene.merge.order.kind).toBe('hold');
     scene.wait(1_100);
     expect(scene.merge.order.kind).toBe('release');
