@@ -197,24 +197,17 @@ describe('a connection that breaks at any byte', { timeout: 120_000 }, () => {
     expect(broken).toBeGreaterThan(30);
   });
 
-  it.each([false, true])(
-    'never makes it run twice on a Go node, and what is not known is said (restart: %s)',
-    async (restart) => {
-      let failed = 0;
-      await inLanes(CUTS, async (cut) => {
-        const { unit, output, runs } = await runOver(cut, { asGo: true, restart });
-        if (unit.StateName === 'Succeeded') {
-          expect({ cut, output, runs }).toEqual({ cut, output: 'first\nlast\n', runs: 1 });
-        } else {
-          failed++;
-          expect(runs).toBeLessThanOrEqual(1);
-          expect(`${JSON.stringify(cut)} ${unit.Detail}`).toMatch(
-            /Error starting worker: the connection to beta was lost while (the work was submitted; whether it runs there is not known|the payload was sent; unit \w+ there may have got a part of it)$/,
-          );
-        }
+  it.each([false, true])('does not keep it from that on a Go node either (restart: %s)', async (restart) => {
+    let broken = 0;
+    await inLanes(CUTS, async (cut) => {
+      const found = await runOver(cut, { asGo: true, restart });
+      if (found.broken) broken++;
+      expect({ cut, ...found, unit: found.unit.Detail }).toMatchObject({
+        unit: 'exit status 0',
+        output: 'first\nlast\n',
+        runs: 1,
       });
-      expect(failed).toBeGreaterThan(5);
-      expect(failed).toBeLessThan(CUTS.length / 2);
-    },
-  );
+    });
+    expect(broken).toBeGreaterThan(30);
+  });
 });

@@ -23,6 +23,8 @@ export interface RemoteExtraData {
   IdempotencyKey?: string;
   /** Whether the other node may have got the submit. */
   SubmitSent?: boolean;
+  /** Whether a node that starts nothing before the end of the payload has not been told it. */
+  EndWithheld?: boolean;
 }
 
 /** Where and how to reach the other node for a unit. */
@@ -77,12 +79,13 @@ export function readExtraData(value: unknown): RemoteExtraData {
     Expiration: text('Expiration') || NO_TIME,
     ...(key && { IdempotencyKey: key }),
     ...(flag('SubmitSent') && { SubmitSent: true }),
+    ...(flag('EndWithheld') && { EndWithheld: true }),
   };
 }
 
 /** As replies may show it: without secrets, and without what is of no use to others. */
 export function redactExtraData(value: unknown): unknown {
-  const { IdempotencyKey: _key, SubmitSent: _sent, ...shown } = readExtraData(value);
+  const { IdempotencyKey: _key, SubmitSent: _sent, EndWithheld: _end, ...shown } = readExtraData(value);
   return { ...shown, RemoteParams: withoutSecrets(shown.RemoteParams) };
 }
 

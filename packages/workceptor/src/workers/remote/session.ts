@@ -91,14 +91,13 @@ export class RemoteSession {
     if (this.#stream.destroyed) throw this.#lost();
   }
 
-  /** Ends the sending side; true when the other side has got every byte, false when that will not be known. */
-  async endInput(): Promise<boolean> {
+  /** Ends the sending side; resolves when the other side has got every byte, or that will not be known. */
+  async endInput(): Promise<void> {
     const stream = this.#stream;
     stream.end();
     // A node may also answer at once, and end the connection without having said that it got the end.
     while (!stream.writableFinished && !stream.destroyed && stream.readableLength === 0)
       await this.#until(['finish', 'readable', 'close', 'error']);
-    return stream.writableFinished;
   }
 
   /**

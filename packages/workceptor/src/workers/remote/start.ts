@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { errorText } from '../../error-text.js';
 import type { RemoteAccess } from './access.js';
 import { Deadline } from './deadline.js';
@@ -6,7 +5,7 @@ import { expirationOf } from './extra-data.js';
 import type { RemoteRecord } from './record.js';
 import type { Retry } from './retry.js';
 import { isLoss, RemoteSession } from './session.js';
-import { SubmitUncertain, started, submit } from './submit.js';
+import { submit } from './submit.js';
 
 /** The unit has failed, with this as its detail. */
 export class Failure extends Error {}
@@ -39,6 +38,7 @@ export class Start {
     try {
       signal.throwIfAborted();
       const session = await RemoteSession.open(this.#access, this.#record.extra, signal);
+      await this.#tellReached();
       let following = false;
       try {
         following = await submit(session, this.#record, this.#access);
@@ -79,15 +79,15 @@ export class Start {
     late.clear();
   }
 
+  async #tellReached(): Promise<void> {
+    if (this.#told === '') return;
+    this.#told = '';
+    await this.#record.unit.update({ detail: 'Starting Worker' }).catch(() => undefined);
+  }
+
   async #judge(error: unknown, expired: boolean): Promise<boolean> {
     const { extra, unit } = this.#record;
     if (expired) throw new Failure(`Work unit expired on ${goTime(expirationOf(extra))}`);
-    if (error instanceof SubmitUncertain) {
-      // Of an empty payload nothing can be missing.
-      if (extra.RemoteUnitID === '' || (await stat(unit.stdinPath)).size > 0) throw error;
-      await this.#record.change(started(extra));
-      return true;
-    }
     if (!isLoss(error)) throw error;
     const text = errorText(error);
     if (text.includes('CRYPTO_ERROR')) throw new Failure(`TLS error connecting to remote service: ${text}`);

@@ -4,11 +4,11 @@ import type { UnitHandle, Worker } from '../../worker.js';
 import type { RemoteAccess } from './access.js';
 import { endRemoteUnit, remoteEnd } from './end.js';
 import { Follower } from './follower.js';
+import { SubmitUncertain } from './lost-submit.js';
 import { RemoteRecord } from './record.js';
 import { Retry } from './retry.js';
 import { isLoss } from './session.js';
 import { Failure, Start } from './start.js';
-import { SubmitUncertain } from './submit.js';
 
 /** How long somebody who cancels or releases waits for the other node; after that it is done later. */
 const END_MS = 5_000;
