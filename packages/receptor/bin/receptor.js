@@ -1,4 +1,2 @@
 #!/usr/bin/env node
-import { main } from '../program/cli.js';
-
-await main();
+void require('../program/cli.js').main();
