@@ -23,6 +23,7 @@ import { newEpoch, type Random, secureRandom } from './random.js';
 import { Router } from './routing/router.js';
 import type { RoutingTable } from './routing/shortest-paths.js';
 import { dialStream } from './stream/dial.js';
+import { KnownPaths } from './stream/known-paths.js';
 import { Lingering } from './stream/lifetime.js';
 import { type ServeStream, StreamListener } from './stream/listener.js';
 import type { RoutingUpdate } from './wire/routing-update.js';
@@ -58,6 +59,7 @@ export class Netceptor extends EventEmitter<NodeEvents> {
   readonly #advertising: Advertising;
   readonly #idleCheck: Debounce;
   readonly #lingering = new Lingering();
+  readonly #paths = new KnownPaths((node) => this.isReachable(node));
   readonly #runners = new Set<BackendRunner>();
   readonly #owner: LinkOwner & { ended(link: Link, end: LinkEnd): void };
   #closing: Promise<void> | undefined;
@@ -222,7 +224,13 @@ export class Netceptor extends EventEmitter<NodeEvents> {
   }
 
   #streamContext() {
-    return { nodeId: this.id, clock: this.#clock, log: this.#log, lingering: this.#lingering };
+    return {
+      nodeId: this.id,
+      clock: this.#clock,
+      log: this.#log,
+      lingering: this.#lingering,
+      paths: this.#paths,
+    };
   }
 
   async #close(): Promise<void> {
@@ -286,12 +294,16 @@ export class Netceptor extends EventEmitter<NodeEvents> {
     let changed = false;
     for (const [node, { nextHop, cost }] of table) {
       const old = before.get(node);
-      if (old?.nextHop !== nextHop || old.cost !== cost) changed = true;
+      if (old?.nextHop !== nextHop || old.cost !== cost) {
+        changed = true;
+        this.#paths.forget(node);
+      }
       if (!old) this.emit('nodeAppeared', node);
     }
     for (const node of before.keys()) {
       if (table.has(node)) continue;
       changed = true;
+      this.#paths.forget(node);
       this.emit('nodeVanished', node);
     }
     if (changed) this.emit('routesChanged', table);

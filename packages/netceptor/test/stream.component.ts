@@ -10,6 +10,7 @@ import {
   TlsClientProfile,
   TlsServerProfile,
 } from '../src/index.js';
+import { KnownPaths } from '../src/stream/known-paths.js';
 import { decodeRemote, encodeRemote, openTransport } from '../src/stream/transport.js';
 import { Authority } from './certificates.js';
 
@@ -264,6 +265,40 @@ describe('a listener', () => {
     expect(free()).toBe(true);
   });
 
+  it('is tried with large packets once, and anew when the way to it is another', async () => {
+    const made = await line('a', 'b', 'c');
+    const [a, b] = made as [Netceptor, Netceptor];
+    let served: Promise<void> | undefined;
+    last(made).listen('svc', (stream) => {
+      served = closed(stream.pipe(stream));
+    });
+    let large = 0;
+    network.conditions = (_from, _to, message) => {
+      if (message.length > 30_000) large++;
+      return { delay: 0, lost: false };
+    };
+    const talk = async () => {
+      large = 0;
+      const stream = await a.dial('c', 'svc');
+      for (let said = 0; said < 20; said++) {
+        stream.write('x');
+        await once(stream, 'data');
+      }
+      stream.end();
+      await Promise.all([closed(stream.resume()), served]);
+    };
+    await talk();
+    // One of either side, over two links.
+    expect(large).toBe(4);
+    await talk();
+    expect(large).toBe(0);
+    network.disconnect('b', 'c');
+    await once(a, 'nodeVanished');
+    while (!a.isReachable('c') || !last(made).isReachable('a')) await once(b, 'routesChanged');
+    await talk();
+    expect(large).toBe(4);
+  });
+
   it('that is destroyed ends its streams with an error', async () => {
     const made = await line('a', 'b');
     const listener = last(made).listen('svc', (stream) => stream.on('error', () => {}).write('x'));
@@ -279,7 +314,8 @@ describe('a listener', () => {
     let served = 0;
     last(made).listen('svc', () => served++);
     const packets = first(made).openPacket();
-    const endpoint = openTransport(packets, { now: () => performance.now(), schedule: timer });
+    const clock = { now: () => performance.now(), schedule: timer };
+    const endpoint = openTransport(packets, clock, new KnownPaths(() => false));
     const connection = await endpoint.connect(encodeRemote('b', 'svc'), {
       protocols: ['netceptor'],
       verifyPeer: () => {},

@@ -25,6 +25,11 @@ export interface QuicEndpointOptions {
   headroom?: number;
   /** The largest datagram that is sent and received, without the headroom: 1200 to 65527. Default 16348. */
   maxDatagramSize?: number;
+  /**
+   * Bytes of datagrams that have reached a peer before, with which connections then begin; what does not arrive is found
+   * out as ever. 0 where that is not known, which is the default: connections then begin small, and try.
+   */
+  knownDatagramSize?(peer: string): number;
   /** Connections at once, beyond which new ones are refused. Default 10,000. */
   maxConnections?: number;
   /** Where time comes from. Default the process's. */

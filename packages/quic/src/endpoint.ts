@@ -93,9 +93,11 @@ export class QuicEndpoint {
     const engine = this.#attach();
     const peer = this.#peers.at(source);
     const accept = this.#listening && this.#drivers.size < this.#maxConnections && engine.roomy;
+    const known = peer.users === 0 ? this.#known(source) : 0;
     const { result, response, failure } = engine.call((module) => {
       engine.input(datagram);
-      const result = module.endpoint_receive(this.#id, peer.number, accept ? 1 : 0, this.#clock.now());
+      const now = this.#clock.now();
+      const result = module.endpoint_receive(this.#id, peer.number, accept ? 1 : 0, known, now);
       const flag = (bit: number) => result >= 0 && (result & bit) !== 0;
       const response = flag(RESPONSE) ? Buffer.from(engine.output(module.output_length())) : undefined;
       const failure = flag(FAILED) ? Buffer.from(engine.output(module.endpoint_failure())) : undefined;
@@ -138,9 +140,10 @@ export class QuicEndpoint {
         .identity(key, options.identity)
         .text(options.serverName ?? '')
         .finish();
+      const known = this.#known(destination);
       const result = engine.call((module) => {
         engine.input(settings);
-        const id = module.endpoint_connect(this.#id, peer.number, this.#clock.now());
+        const id = module.endpoint_connect(this.#id, peer.number, known, this.#clock.now());
         return id < 0 ? engine.refusal() : id;
       });
       if (result instanceof QuicError) throw result;
@@ -213,6 +216,10 @@ export class QuicEndpoint {
     engine.users.delete(this.#user);
     if (this.#listening) engine.removeKey(this.#listening.key);
     engine.call((module) => module.endpoint_free(this.#id));
+  }
+
+  #known(peer: string): number {
+    return Math.min(this.#options.knownDatagramSize?.(peer) ?? 0, this.#datagramSize);
   }
 
   /** The engine, with this endpoint in it. */

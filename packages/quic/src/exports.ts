@@ -13,9 +13,9 @@ export interface Exports {
   endpoint_new(): number;
   endpoint_free(endpoint: number): void;
   endpoint_listen(endpoint: number): number;
-  endpoint_connect(endpoint: number, peer: number, now: number): number;
+  endpoint_connect(endpoint: number, peer: number, known: number, now: number): number;
   endpoint_failure(): number;
-  endpoint_receive(endpoint: number, peer: number, accept: number, now: number): number;
+  endpoint_receive(endpoint: number, peer: number, accept: number, known: number, now: number): number;
   connection_poll(connection: number): number;
   connection_transmit(connection: number, most: number, now: number): number;
   connection_timeout(connection: number): number;

@@ -1,4 +1,5 @@
-import { type KeyObject, X509Certificate } from 'node:crypto';
+import type { KeyObject, X509Certificate } from 'node:crypto';
+import { Certificates } from './certificates.js';
 import { CERTIFICATE_ALERTS, CertificateRefused } from './errors.js';
 import { parseList } from './lists.js';
 import { signHandshake, verifyHandshake } from './signatures.js';
@@ -22,16 +23,13 @@ export interface HandshakeContext {
 /** What the module calls in the midst of a handshake; see crate/src/tls.rs. Nothing throws: that would leave it half way. */
 export function handshakeHost({ memory, judges, keys }: HandshakeContext) {
   const slice = (start: number, length: number) => Buffer.from(memory().subarray(start, start + length));
-  /** The certificate that was verified last. */
-  let leaf: X509Certificate | undefined;
+  const certificates = new Certificates();
   return {
     verify_chain: (id: number, at: number, length: number): number => {
       const judge = judges.get(id);
       if (!judge) return CERTIFICATE_ALERTS.certificate_unknown;
       try {
-        const chain = parseChain(slice(at, length));
-        leaf = chain[0];
-        judge.verify(chain);
+        judge.verify(parseList(slice(at, length)).map((der) => certificates.read(der)));
         return 0;
       } catch (error) {
         judge.refused(error instanceof Error ? error : new Error(String(error)));
@@ -48,13 +46,9 @@ export function handshakeHost({ memory, judges, keys }: HandshakeContext) {
       signatureLength: number,
     ): number => {
       try {
-        // It follows upon the certificate's own verification.
-        const shown = slice(certificate, certificateLength);
-        const known = leaf?.raw.equals(shown) ? leaf : new X509Certificate(shown);
-        leaf = undefined;
         const valid = verifyHandshake(
           scheme,
-          known.publicKey,
+          certificates.read(slice(certificate, certificateLength)).publicKey,
           slice(message, messageLength),
           slice(signature, signatureLength),
         );
@@ -83,15 +77,4 @@ export function handshakeHost({ memory, judges, keys }: HandshakeContext) {
       }
     },
   };
-}
-
-/** Takes apart a chain of certificates, each after its length. */
-function parseChain(bytes: Buffer): X509Certificate[] {
-  return parseList(bytes).map((certificate) => {
-    try {
-      return new X509Certificate(certificate);
-    } catch (cause) {
-      throw new CertificateRefused('x509: malformed certificate', 'bad_certificate', { cause });
-    }
-  });
 }

@@ -13,6 +13,7 @@ import { problemError } from '../packet/ping.js';
 import { isInsecure } from '../tls/insecure.js';
 import type { Refusal, TlsClientProfile } from '../tls/profile.js';
 import { Problem } from '../wire/unreachable.js';
+import type { KnownPaths } from './known-paths.js';
 import { closeAfter, closeWhenUnreachable, type Lingering } from './lifetime.js';
 import { CloseCode, encodeRemote, openTransport, PROTOCOLS } from './transport.js';
 
@@ -36,6 +37,7 @@ export interface DialContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly lingering: Lingering;
+  readonly paths: KnownPaths;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -46,7 +48,7 @@ export function throwRefusal(refusal: Refusal | undefined): void {
 
 /** Opens a stream to a service (reference: mesh, 5.2). Owns the packet connection, whatever comes of it. */
 export async function dialStream(context: DialContext): Promise<QuicStream> {
-  const { packets, service, clock, log, lingering, signal } = context;
+  const { packets, service, clock, log, lingering, paths, signal } = context;
   // Answers come from the node by its own name.
   const node = context.node.toLowerCase() === 'localhost' ? context.nodeId : context.node;
   const failure = new AbortController();
@@ -54,6 +56,7 @@ export async function dialStream(context: DialContext): Promise<QuicStream> {
   const endpoint = openTransport(
     packets,
     clock,
+    paths,
     (error) => fail(new MeshError(error.code, `INTERNAL_ERROR (local): ${error.message}`, { cause: error })),
     packets.wholePayload(node),
   );
@@ -85,7 +88,7 @@ export async function dialStream(context: DialContext): Promise<QuicStream> {
     });
     const stream = await connection.openStream();
     stream.write(HELLO);
-    closeAfter(stream, connection, { clock, lingering, dialled: true });
+    closeAfter(stream, connection, { clock, lingering, paths, dialled: true });
     connection.once('close', release);
     closeWhenUnreachable(packets, new Map([[connection.remote, new Set([connection])]]), clock);
     return stream;

@@ -2,6 +2,7 @@ import type { QuicConnection, QuicStream } from '@receptor/quic';
 import type { CancelTimer, Clock } from '../clock.js';
 import type { PacketConnection } from '../packet/packet-connection.js';
 import { Problem } from '../wire/unreachable.js';
+import type { KnownPaths } from './known-paths.js';
 import { CloseCode, encodeRemote, keepsWhatItHas } from './transport.js';
 
 /** Time for the last acknowledgement to go out. */
@@ -38,6 +39,7 @@ export class Lingering {
 export interface LifetimeContext {
   readonly clock: Clock;
   readonly lingering: Lingering;
+  readonly paths: KnownPaths;
   /** Whether this side dialled: it closes the connection in the end. */
   readonly dialled: boolean;
 }
@@ -46,10 +48,11 @@ export interface LifetimeContext {
 export function closeAfter(
   stream: QuicStream,
   connection: QuicConnection,
-  { clock, lingering, dialled }: LifetimeContext,
+  { clock, lingering, paths, dialled }: LifetimeContext,
 ): void {
   stream.abortCode = CloseCode.cancelled;
   stream.once('close', () => {
+    paths.learn(connection);
     if (connection.error) return;
     const complete = stream.readableEnded && stream.writableFinished && !stream.errored;
     if (!complete) {

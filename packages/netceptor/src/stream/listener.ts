@@ -7,6 +7,7 @@ import type { PacketConnection } from '../packet/packet-connection.js';
 import { type Identity, insecureIdentity } from '../tls/insecure.js';
 import type { TlsServerProfile } from '../tls/profile.js';
 import { throwRefusal } from './dial.js';
+import type { KnownPaths } from './known-paths.js';
 import { closeAfter, closeWhenUnreachable, type Lingering } from './lifetime.js';
 import { CloseCode, decodeRemote, openTransport, PROTOCOLS } from './transport.js';
 
@@ -30,6 +31,7 @@ export interface ListenerContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly lingering: Lingering;
+  readonly paths: KnownPaths;
 }
 
 /** A service that streams can be opened to (reference: mesh, 5.2). */
@@ -42,8 +44,10 @@ export class StreamListener {
   /** Made by {@link Netceptor.listen}. */
   constructor(context: ListenerContext) {
     this.#context = context;
-    const { packets, tls, clock, log } = context;
-    this.#endpoint = openTransport(packets, clock, (error) => log.debug(`Error sending: ${error.message}`));
+    const { packets, tls, clock, log, paths } = context;
+    this.#endpoint = openTransport(packets, clock, paths, (error) =>
+      log.debug(`Error sending: ${error.message}`),
+    );
     this.#listen(tls?.identity ?? insecureIdentity(clock.now()));
     const offRenewed = tls?.onRenewed(() => this.#listen(tls.identity));
     closeWhenUnreachable(packets, this.#connections, clock);
@@ -96,7 +100,7 @@ export class StreamListener {
       return;
     }
     this.#remember(connection);
-    const { clock, log, lingering, serve } = this.#context;
+    const { clock, log, lingering, paths, serve } = this.#context;
     const timeout = new AbortController();
     const cancel = clock.schedule(ACCEPT_TIMEOUT, () => timeout.abort());
     try {
@@ -110,7 +114,7 @@ export class StreamListener {
       stream.on('error', (error) =>
         log.debug(`Stream of ${decodeRemote(connection.remote).node}: ${error.message}`),
       );
-      closeAfter(stream, connection, { clock, lingering, dialled: false });
+      closeAfter(stream, connection, { clock, lingering, paths, dialled: false });
       serve(stream, decodeRemote(connection.remote));
     } catch (error) {
       if (connection.error) return;

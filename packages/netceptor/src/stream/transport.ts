@@ -4,6 +4,7 @@ import { MeshError } from '../errors.js';
 import type { PacketConnection } from '../packet/packet-connection.js';
 import { DATA_HEADER } from '../wire/data.js';
 import { countBytes } from '../young-buffers.js';
+import type { KnownPaths } from './known-paths.js';
 
 /** What a stream carries, for TLS to agree on (reference: mesh, 5.2). */
 const PROTOCOL = 'netceptor';
@@ -48,12 +49,14 @@ function quicClock(clock: Clock): QuicClock {
 
 /**
  * QUIC over a service of packets.
+ * @param paths what is known of the ways to other nodes
  * @param onSendError what cannot be sent; QUIC itself takes it for lost
  * @param largest bytes of the largest packet that should be used, both ways
  */
 export function openTransport(
   packets: PacketConnection,
   clock: Clock,
+  paths: KnownPaths,
   onSendError: (error: MeshError) => void = () => {},
   largest = MAX_DATAGRAM,
 ): QuicEndpoint {
@@ -76,6 +79,7 @@ export function openTransport(
     send,
     headroom: DATA_HEADER,
     maxDatagramSize: Math.max(MIN_DATAGRAM, Math.min(MAX_DATAGRAM, largest)),
+    knownDatagramSize: (destination) => paths.size(decodeRemote(destination).node),
     clock: quicClock(clock),
   });
   packets.on('packet', ({ payload, fromNode, fromService }) =>

@@ -16,6 +16,18 @@ pub struct Endpoint {
     pub proto: quinn_proto::Endpoint,
     /// Where the engine keeps the endpoint's connections.
     pub connections: HashMap<ConnectionHandle, usize>,
+    /// How connections are accepted, and the input that said so.
+    server: Option<(Arc<ServerConfig>, Vec<u8>)>,
+}
+
+impl Endpoint {
+    /// How a connection is accepted over a path that has carried datagrams of a size before.
+    fn server_on_known_path(&self, known: u16) -> Option<Arc<ServerConfig>> {
+        let (server, settings) = self.server.as_ref().filter(|_| known > 0)?;
+        let mut server = ServerConfig::clone(server);
+        server.transport_config(Reader(settings).transport(known));
+        Some(Arc::new(server))
+    }
 }
 
 /// Set in the result of `endpoint_receive` when the connection is new.
@@ -43,7 +55,7 @@ pub extern "C" fn endpoint_new() -> i32 {
         config.cid_generator(move || Box::new(RandomConnectionIdGenerator::new(id_length)));
         config.supported_versions(vec![1]);
         let proto = quinn_proto::Endpoint::new(Arc::new(config), None, true, None);
-        engine.endpoints.insert(Endpoint { proto, connections: HashMap::new() }) as i32
+        engine.endpoints.insert(Endpoint { proto, connections: HashMap::new(), server: None }) as i32
     })
 }
 
@@ -67,7 +79,7 @@ pub extern "C" fn endpoint_listen(id: usize) -> i32 {
         let config = if reader.0.is_empty() {
             None
         } else {
-            let transport = reader.transport();
+            let transport = reader.transport(0);
             let crypto = match tls::server(&mut reader) {
                 Ok(crypto) => crypto,
                 Err(reason) => return engine.refuse(&reason),
@@ -79,18 +91,19 @@ pub extern "C" fn endpoint_listen(id: usize) -> i32 {
             Some(Arc::new(config))
         };
         let Some(endpoint) = engine.endpoints.get_mut(id) else { return GONE };
+        endpoint.server = config.clone().map(|config| (config, engine.input.clone()));
         endpoint.proto.set_server_config(config);
         0
     })
 }
 
-/// Begins a connection, by: transport, protocols, identity, server name.
+/// Begins a connection, by: transport, protocols, identity, server name; `known` as for `endpoint_receive`.
 #[unsafe(no_mangle)]
-pub extern "C" fn endpoint_connect(id: usize, peer: u32, now: f64) -> i32 {
+pub extern "C" fn endpoint_connect(id: usize, peer: u32, known: u32, now: f64) -> i32 {
     with(|engine| {
         let now = engine.instant(now);
         let mut reader = Reader(&engine.input);
-        let transport = reader.transport();
+        let transport = reader.transport(known as u16);
         let (crypto, name) = match tls::client(&mut reader) {
             Ok(client) => client,
             Err(reason) => return engine.refuse(&reason),
@@ -112,9 +125,9 @@ fn add(engine: &mut Engine, id: usize, handle: ConnectionHandle, proto: quinn_pr
 }
 
 /// Takes in the datagram in `input`; gives the connection that it concerned, `NEW` added for a new one. Without
-/// `accept`, a new one is refused.
+/// `accept`, a new one is refused. `known` is the size of datagrams that have reached that peer before, or 0.
 #[unsafe(no_mangle)]
-pub extern "C" fn endpoint_receive(id: usize, peer: u32, accept: u32, now: f64) -> i32 {
+pub extern "C" fn endpoint_receive(id: usize, peer: u32, accept: u32, known: u32, now: f64) -> i32 {
     with(|engine| {
         let now = engine.instant(now);
         let datagram = BytesMut::from(&engine.input[..]);
@@ -136,7 +149,8 @@ pub extern "C" fn endpoint_receive(id: usize, peer: u32, accept: u32, now: f64) 
                     let _ = endpoint.proto.refuse(incoming, &mut engine.output);
                     return RESPONSE;
                 }
-                match endpoint.proto.accept(incoming, now, &mut engine.output, None) {
+                let server = endpoint.server_on_known_path(known as u16);
+                match endpoint.proto.accept(incoming, now, &mut engine.output, server) {
                     Ok((handle, proto)) => add(engine, id, handle, proto) | NEW,
                     // Without an answer it was not even a first packet.
                     Err(error) if error.response.is_none() => NOTHING,

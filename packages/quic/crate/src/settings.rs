@@ -45,18 +45,18 @@ impl<'a> Reader<'a> {
         Duration::from_millis(self.word().into())
     }
 
-    /// The settings of a connection's transport.
-    pub fn transport(&mut self) -> Arc<TransportConfig> {
+    /// The settings of a connection's transport. `known` is the size of datagrams that the path has carried before, or 0.
+    pub fn transport(&mut self, known: u16) -> Arc<TransportConfig> {
         let mut transport = TransportConfig::default();
         let idle = self.milliseconds();
         transport.max_idle_timeout(IdleTimeout::try_from(idle).ok().filter(|_| !idle.is_zero()));
         transport.keep_alive_interval(Some(self.milliseconds()).filter(|interval| !interval.is_zero()));
         transport.initial_rtt(self.milliseconds());
         let largest = self.word() as u16;
-        let first = largest.min(FIRST_DATAGRAM);
+        let first = largest.min(FIRST_DATAGRAM.max(known));
         let mut discovery = MtuDiscoveryConfig::default();
-        // Halfway, then the largest: more steps would cost a short connection more than a long one gains.
-        discovery.upper_bound(largest).minimum_change((largest - first) / 4 + 2);
+        // The largest at once: a try is as much work as many small packets, and a short connection has few.
+        discovery.upper_bound(largest).minimum_change((largest - first) / 2 + 2);
         transport.initial_mtu(first).mtu_discovery_config(Some(discovery));
         transport.stream_receive_window(VarInt::from_u32(self.word()));
         transport.receive_window(VarInt::from_u32(self.word()));
