@@ -137,6 +137,26 @@ describe('attach and log together', () => {
     }
   });
 
+  it.each([
+    ['look at the log only at its end when it is far behind', {}, 2],
+    ['read it all when it is far behind and attach ended short', { shortAfter: (8 << 20) - 45_000 }, 4],
+  ])('%s', async (_, fault, requests) => {
+    const text = varied(8 << 20, { seed: 6 });
+    scene.cluster.faults.add('attach', fault);
+    // Of the stream that is followed comes nothing but its beginning.
+    scene.cluster.faults.add('log', ({ query }): LogFault => {
+      return query.follow === 'true' ? { silentAfter: 100_000 } : {};
+    });
+    const pod = await scene.createPod(inPieces(text, 100_000, 5, ATTACHED_MS));
+    const report = await scene.collect(pod, unit);
+    same(unit.stdout, text);
+    expect(report).toMatchObject({ gaps: [], notes: [] });
+    const asked = scene.cluster.requests.filter((one) => one.operation === 'log' && one.name === pod.name);
+    expect(asked.filter(({ query }) => query.tailLines)).toHaveLength(1);
+    // The one that is followed, the end; and then all of it, and once more for what may have come meanwhile.
+    expect(asked).toHaveLength(requests);
+  });
+
   it('are not fooled by the same line again and again', async () => {
     const line = Buffer.from('the same line again\n');
     const text = Buffer.alloc(20 << 20, line);

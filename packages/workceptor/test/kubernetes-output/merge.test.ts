@@ -20,6 +20,8 @@ class Scene {
   private attachAt: number | undefined;
   private obeyed = -1;
   private readonly logged: Buffer;
+  /** How many bytes the log has given. */
+  logRead = 0;
 
   constructor(
     readonly merge: Merge,
@@ -60,12 +62,12 @@ class Scene {
   }
 
   logBrings(bytes: number): void {
-    const order = this.merge.order;
-    if (order.kind === 'park' || order.kind === 'hold') return;
+    if (!this.logIsRead) return;
     const end = this.logEnd(bytes);
     // A chunk does not end in carriage returns; the source holds them back.
     if (end <= this.logAt) return;
     const chunk = this.logged.subarray(this.logAt, end);
+    this.logRead += chunk.length;
     this.logAt = end;
     this.merge.onLog(this.now, chunk, cursorAt(end));
     this.obey();
@@ -91,8 +93,19 @@ class Scene {
     }
   }
 
-  end(): void {
-    for (let round = 0; round < 10; round++) {
+  private get logIsRead(): boolean {
+    return !['park', 'hold', 'tail'].includes(this.merge.order.kind);
+  }
+
+  /** @param tail how many bytes of the log's end can be read for themselves */
+  end(tail = 70_000): void {
+    if (this.merge.order.kind === 'tail') {
+      const content = this.logged.subarray(-tail);
+      const found = tail > 0 ? { content, cursor: cursorAt(this.logged.length) } : undefined;
+      this.merge.onLogTail(this.now, found);
+      this.obey();
+    }
+    for (let round = 0; round < 10 && this.logIsRead; round++) {
       const { id } = this.merge.order;
       this.logBrings(this.output.length);
       this.merge.onLogEnd(this.now);
@@ -108,7 +121,7 @@ class Scene {
     const order = this.merge.order;
     if (order.id === this.obeyed) return;
     this.obeyed = order.id;
-    if (order.kind === 'park' || order.kind === 'hold') return;
+    if (!this.logIsRead) return;
     if ('cursor' in order) this.logAt = order.cursor?.taken ?? 0;
     else this.logAt = order.kind === 'near' ? Math.max(0, this.logAt - 1000) : 0;
     this.merge.onLogReady(this.now, true);
@@ -290,6 +303,82 @@ describe('Merge', () => {
     scene.end();
     expect(scene.result.equals(output)).toBe(true);
     expect(scene.merge.flaws.gaps).toEqual([]);
+  });
+
+  describe('when attach has brought everything to the end, and the log is far behind', () => {
+    const output = varied(WINDOW * 4, { seed: 44 });
+    const whole = (scene: Scene, expected = output) => {
+      expect(scene.result.equals(expected)).toBe(true);
+      expect(scene.merge.flaws.gaps).toEqual([]);
+      expect([...scene.merge.notes]).toEqual([]);
+    };
+    /** Attach brings so much of the output, the log next to nothing; then attach says that this was all. */
+    const behind = (bytes = output.length, all = output): Scene => {
+      const scene = new Scene(new Merge(), all);
+      scene.leavesLogBehind(bytes);
+      scene.attachBrings(bytes);
+      scene.attachEnds(true);
+      expect(scene.merge.order.kind).toBe('tail');
+      return scene;
+    };
+
+    it('looks at the log only at its end', () => {
+      const all = varied(WINDOW * 4, { seed: 45, crlf: true });
+      const scene = behind(all.length, all);
+      scene.end();
+      whole(scene, all);
+      expect(scene.logRead).toBeLessThanOrEqual(5000);
+      const { checkpoint } = scene.merge;
+      expect(checkpoint.logAt).toBe(checkpoint.written);
+      expect(checkpoint.cursor).toEqual(cursorAt(normalise(all).length));
+    });
+
+    it('does so as well when the log was being read again', () => {
+      const scene = new Scene(new Merge(), output);
+      scene.leavesLogBehind(output.length);
+      scene.attachBrings(output.length);
+      scene.wait(1_100);
+      expect(scene.merge.order.kind).toBe('release');
+      scene.attachEnds(true);
+      expect(scene.merge.order.kind).toBe('tail');
+      scene.end();
+      whole(scene);
+      expect(scene.logRead).toBe(5000);
+    });
+
+    it.each([1, 45_000, 69_000, 500_000])('reads it all when attach was %d bytes short', (short) => {
+      const scene = behind(output.length - short);
+      scene.end();
+      whole(scene);
+      expect(scene.logRead).toBeGreaterThan(WINDOW);
+    });
+
+    it.each([
+      ['cannot be read', 0],
+      ['is too short to prove anything', 4_000],
+    ])('reads it all when its end %s', (_, tail) => {
+      const scene = behind();
+      scene.end(tail);
+      whole(scene);
+      expect(scene.logRead).toBeGreaterThan(WINDOW);
+    });
+
+    it('reads it all when the output repeats itself, as then its end says nothing', () => {
+      const all = Buffer.concat([output, Buffer.alloc(300_000, 'again and again\n')]);
+      const scene = behind(all.length - 160, all);
+      scene.end();
+      whole(scene, all);
+    });
+
+    it('reads on when the container goes on', () => {
+      const scene = behind(WINDOW * 3);
+      scene.attach(WINDOW * 3 + 70_000);
+      expect(scene.merge.order.kind).toBe('release');
+      scene.attachBrings(output.length);
+      scene.attachEnds(true);
+      scene.end();
+      whole(scene);
+    });
   });
 
   it('looks for its place by content when the log that it left has been rotated more than once since', () => {

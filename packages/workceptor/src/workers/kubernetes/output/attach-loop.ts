@@ -3,7 +3,7 @@ import type { Logger } from '../../../logger.js';
 import { ApiError, type KubernetesApi } from '../api.js';
 import { type AttachConnection, type AttachStatus, neverAttached, openAttach } from './attach.js';
 import type { Channel } from './attach-side.js';
-import { Backoff, delay } from './clock.js';
+import { aborted, Backoff, delay } from './clock.js';
 import type { Payload } from './payload.js';
 import type { Clock } from './types.js';
 
@@ -216,11 +216,4 @@ export class AttachLoop {
 interface Opened {
   readonly connection: AttachConnection;
   readonly end: Promise<AttachStatus | undefined>;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

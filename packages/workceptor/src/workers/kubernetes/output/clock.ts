@@ -23,6 +23,14 @@ export function delay(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
   });
 }
 
+/** Resolves when the signal is given. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
 /** Waiting times that double from 100 ms to 10 s, each somewhere in its upper half. */
 export class Backoff {
   private next = 100;

@@ -122,6 +122,10 @@ class Collector {
         ready: (ready) => this.step((now) => this.merge.onLogReady(now, ready)),
         content: (bytes, cursor) => this.step((now) => this.merge.onLog(now, bytes, cursor)),
         lost: () => this.step((now) => this.merge.onLogLost(now)),
+        tail: (id, tail) =>
+          this.step((now) => {
+            if (id === this.merge.order.id) this.merge.onLogTail(now, tail);
+          }),
         end: (id) =>
           this.step((now) => {
             if (id !== this.merge.order.id) return;

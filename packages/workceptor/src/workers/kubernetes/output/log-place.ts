@@ -20,6 +20,8 @@ export type LogOrder = { readonly id: number } & (
   | { readonly kind: 'park' }
   /** The present stream is kept, and not read for now: while it is open, a rotation takes nothing from it. */
   | { readonly kind: 'hold' }
+  /** As `hold`, and when the container has ended the last entries are read beside it. */
+  | { readonly kind: 'tail'; readonly lines: number }
   /** The stream that was kept is read again; one that has ended since is opened anew behind the cursor. */
   | { readonly kind: 'release'; readonly cursor: LogCursor | undefined }
 );
@@ -154,6 +156,20 @@ export class LogPlace {
     this.seek = undefined;
     this.parked = true;
     this.give({ kind: this.held ? 'hold' : 'park' });
+  }
+
+  /** Leaves the log but for its last entries. */
+  look(lines: number): void {
+    if (!this.parked) this.park();
+    this.give({ kind: 'tail', lines });
+  }
+
+  /** The log was found to be at its end at a known position: nothing more is read of it. */
+  close(at: number, cursor: LogCursor): void {
+    this.found(at);
+    this.cursor = cursor;
+    this.give({ kind: 'park' });
+    this.ended = true;
   }
 
   refuse(): void {

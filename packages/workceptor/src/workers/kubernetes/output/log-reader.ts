@@ -76,6 +76,12 @@ export class LogReader {
     return this.place && { ...this.place };
   }
 
+  /** Whether the cursor's count holds for the whole log, and not only for the present stream: that began before its stamp. */
+  get countIsCertain(): boolean {
+    const time = parseStamp(this.place?.stamp ?? '');
+    return this.first !== undefined && time !== undefined && this.first < time;
+  }
+
   /**
    * In state `lost`: whether the stream is that of the next file, and the one before was read to its end, so that with
    * `begin('next')` nothing is lost.

@@ -1,6 +1,7 @@
 import type { AttachSide } from './attach-side.js';
 import { QUIET_MS } from './join.js';
 import type { LogPlace } from './log-place.js';
+import { endsAlike, type LogTail, tailLines } from './log-tail.js';
 import type { MergedOutput } from './merged-output.js';
 
 /** Silence of the log after which what is looked for in it is not there. */
@@ -36,6 +37,18 @@ export class LogSearch {
   park(): void {
     this.log.park();
     this.calm = { since: Number.NEGATIVE_INFINITY, written: 0 };
+  }
+
+  /** Attach has brought everything to the end: of a log that is left behind the end alone is of interest. */
+  lookAtTail(): void {
+    this.log.look(tailLines(this.output.known));
+  }
+
+  /** @param tail the log's end, if it could be read */
+  judgeTail(now: number, tail: LogTail | undefined, standing: Standing): void {
+    const { known } = this.output;
+    if (tail && endsAlike(known, tail)) this.log.close(known.end, tail.cursor);
+    else this.takeUp(now, standing);
   }
 
   /** Reads the log again that was parked. */

@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from '../../../logger.js';
 import { ApiError, type KubernetesApi } from '../api.js';
-import { Backoff, delay } from './clock.js';
+import { aborted, Backoff, delay } from './clock.js';
 import type { LogHead } from './log-head.js';
 import type { LogOrder } from './log-place.js';
 import { type LogCursor, LogReader, sinceCursor } from './log-reader.js';
+import { type LogTail, readTail } from './log-tail.js';
 import { CarriageHold } from './normalise.js';
 import { parseStamp, sinceTime } from './stamp.js';
 import type { Clock } from './types.js';
@@ -26,6 +27,8 @@ export interface LogEvents {
   ready(ready: boolean): void;
   content(bytes: Buffer, cursor: LogCursor | undefined): void;
   lost(): void;
+  /** The container has ended, and this is the end of the log; undefined where it could not be read. */
+  tail(id: number, tail: LogTail | undefined): void;
   /** The container has ended and the log was read to its end. */
   end(id: number): void;
   failed(failure: LogFailure, error: Error): void;
@@ -44,12 +47,14 @@ export interface LogSourceOptions {
   readonly events: LogEvents;
 }
 
-type ReadingOrder = Exclude<LogOrder, { kind: 'park' | 'hold' }>;
+type ReadingOrder = Exclude<LogOrder, { kind: 'park' | 'hold' | 'tail' }>;
 
 /** Reads a container's log as it is ordered to, over as many connections as that takes. */
 export class LogSource {
   /** What ends the reading of the log, while that goes on. */
   private current: AbortController | undefined;
+  /** What ends the reading of its last entries. */
+  private tail: AbortController | undefined;
   /** The order that is carried out. */
   private order = -1;
   /** Ordered not to read for now, but to keep the stream. */
@@ -61,6 +66,10 @@ export class LogSource {
   private lastAnswer: number;
   private readonly running = new Set<Promise<void>>();
   private wake: (() => void) | undefined;
+  private end: () => void = () => {};
+  private readonly ended = new Promise<void>((resolve) => {
+    this.end = resolve;
+  });
 
   constructor(private readonly options: LogSourceOptions) {
     this.lastAnswer = options.clock.now();
@@ -70,13 +79,23 @@ export class LogSource {
   obey(order: LogOrder): void {
     this.options.events.ready(false);
     this.order = order.id;
-    this.hold(order.kind === 'hold');
+    this.hold(order.kind === 'hold' || order.kind === 'tail');
+    this.tail?.abort();
     if (order.kind === 'hold' || (order.kind === 'release' && this.current)) return;
+    const control = new AbortController();
+    if (order.kind === 'tail') {
+      this.tail = control;
+      this.start(this.readTail(order.id, order.lines, control.signal));
+      return;
+    }
     this.current?.abort();
     if (order.kind === 'park') return;
-    const control = new AbortController();
     this.current = control;
-    const run = this.run(order, control.signal).finally(() => this.running.delete(run));
+    this.start(this.run(order, control.signal));
+  }
+
+  private start(work: Promise<void>): void {
+    const run = work.finally(() => this.running.delete(run));
     this.running.add(run);
   }
 
@@ -117,13 +136,23 @@ export class LogSource {
   /** The container has ended: the log is read to its end, and that is that. */
   endContainer(): void {
     this.containerEnded = true;
+    this.end();
     this.wake?.();
   }
 
   /** Ends everything; resolves when nothing is left of it. */
   async stop(): Promise<void> {
     this.current?.abort();
+    this.tail?.abort();
     await Promise.all(this.running);
+  }
+
+  private async readTail(id: number, lines: number, signal: AbortSignal): Promise<void> {
+    const { api, container, events, path } = this.options;
+    await Promise.race([this.ended, aborted(signal)]);
+    if (signal.aborted) return;
+    const tail = await readTail(api, { path, container, lines, signal });
+    if (!signal.aborted) events.tail(id, tail);
   }
 
   private async run(order: ReadingOrder, signal: AbortSignal): Promise<void> {

@@ -4,6 +4,7 @@ import { LinePhase } from './line-phase.js';
 import { type LogOrder, LogPlace } from './log-place.js';
 import type { LogCursor } from './log-reader.js';
 import { LogSearch, type Standing } from './log-search.js';
+import type { LogTail } from './log-tail.js';
 import { MergedOutput } from './merged-output.js';
 import { type Disagreement, PositionMerge } from './position-merge.js';
 
@@ -146,6 +147,12 @@ export class Merge {
     this.settle(now);
   }
 
+  /** The container has ended, and this is the end of the log, as far as it could be read. */
+  onLogTail(now: number, tail: LogTail | undefined): void {
+    this.search.judgeTail(now, tail, this.standing);
+    this.settle(now);
+  }
+
   /** The log will not be read: attach alone gives the output. */
   onLogRefused(now: number): void {
     this.log.refuse();
@@ -196,7 +203,9 @@ export class Merge {
     if (this.lines && last && this.lines.attach === 'waiting') this.lines.join();
     this.lines?.drop();
     this.positions.close(last);
-    if (this.attach === 'off' && this.log.parked) this.search.takeUp(now, this.standing);
+    const behind = this.log.parked || this.positions.farBehind;
+    if (behind && this.side.complete && !this.lines && !this.log.refused) this.search.lookAtTail();
+    else if (this.attach === 'off' && this.log.parked) this.search.takeUp(now, this.standing);
     this.settle(now);
   }
 

@@ -95,6 +95,11 @@ export class PositionMerge {
     return this.attach === 'joined' && (this.lag ?? 0) > this.leash;
   }
 
+  /** Whether reading the log up to the output's end would take a while. */
+  get farBehind(): boolean {
+    return (this.lag ?? 0) > WINDOW;
+  }
+
   ask(): void {
     this.attach = 'waiting';
     this.joiner = new Joiner(this.output.known.end, WINDOW);

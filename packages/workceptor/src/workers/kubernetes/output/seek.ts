@@ -1,8 +1,8 @@
 import { normalise, rawLength } from './normalise.js';
 import type { Window } from './window.js';
 
-/** How much of the output is looked for. */
-const PATTERN = 4096;
+/** How much of the output is looked for, in bytes. */
+export const PATTERN = 4096;
 /** Shorter agreements prove nothing. */
 const LEAST = 16;
 
@@ -29,14 +29,10 @@ export class Seek {
     /** Where the log was opened: near the time of interest, or at its beginning. */
     readonly place: 'near' | 'start',
   ) {
-    const unique = (end: number): boolean => {
-      const pattern = output.slice(end - PATTERN, end);
-      return !isRepetitive(pattern) && output.find(pattern, output.start) === end - pattern.length;
-    };
     let goal = output.end;
-    this.endRepeats = !unique(goal);
+    this.endRepeats = !showsPlace(output, goal);
     for (let back = PATTERN; this.endRepeats && output.end - back - PATTERN >= output.start; back *= 2) {
-      if (!unique(output.end - back)) continue;
+      if (!showsPlace(output, output.end - back)) continue;
       goal = output.end - back;
       break;
     }
@@ -89,6 +85,12 @@ export class Seek {
     const at = this.output.find(this.head, this.output.start);
     return at !== undefined && this.output.find(this.head, at + 1) === undefined ? at : undefined;
   }
+}
+
+/** Whether what stands before a position is nowhere else in what is known of the output, so that it shows the place. */
+export function showsPlace(output: Window, end: number): boolean {
+  const pattern = output.slice(end - PATTERN, end);
+  return !isRepetitive(pattern) && output.find(pattern, output.start) === end - pattern.length;
 }
 
 /** Whether `bytes` are a repetition of something at most half as long. */
