@@ -1,4 +1,5 @@
-import { Workceptor, type WorkType } from '@receptor/workceptor';
+import { parseDurationMs } from '@receptor/protocol';
+import { type Retention, Workceptor, type WorkType } from '@receptor/workceptor';
 import { BACKENDS, Backends } from './backends.js';
 import type { Configuration } from './config/arguments.js';
 import { type ConfigItem, checkItems, configError } from './config/item.js';
@@ -106,6 +107,7 @@ export async function startDaemon(
   const backends = new Backends(node, tls, log);
   const reload = reloader(configuration, backends, renewal, (changed) => {
     log.level = logLevelOf(changed, usualLevel);
+    workceptor.keepFinished(retentionOf(changed));
   });
   const commands = receptorCommands({ node, workceptor, verifier, log, reload });
   const control = new ControlServer({ nodeId: node.id, log, commands });
@@ -143,6 +145,7 @@ export async function startDaemon(
     for (const workType of workTypes) if (workType) workceptor.registerWorkType(workType);
     node.changed();
     await workceptor.open();
+    workceptor.keepFinished(retentionOf(items));
     await renewal.start();
     await backends.apply(items);
     for (const item of items) {
@@ -177,6 +180,15 @@ export async function startDaemon(
 /** The level that a configuration sets for the log. */
 const logLevelOf = (items: readonly ConfigItem[], usual: LogLevel): LogLevel =>
   findLogLevel(settingsOf(items, 'log-level')[0]?.level ?? usual) ?? usual;
+
+/** Which finished units a configuration keeps. */
+function retentionOf(items: readonly ConfigItem[]): Retention {
+  const [{ maxage, maxunits } = { maxage: '', maxunits: 0 }] = settingsOf(items, 'work-pruning');
+  return {
+    ...(maxage !== '' && { maxAgeMs: parseDurationMs(maxage) }),
+    ...(maxunits > 0 && { maxUnits: maxunits }),
+  };
+}
 
 /** What `reload` does: one after the other, each from what the one before has left in force. */
 function reloader(

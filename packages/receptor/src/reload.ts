@@ -4,7 +4,12 @@ import { type ConfigItem, checkItems, configError, itemKey } from './config/item
 import { findSection, type SectionName } from './config/sections/index.js';
 
 /** Sections that can be changed while a daemon runs. */
-const RELOADABLE: ReadonlySet<SectionName> = new Set([...BACKENDS, 'local-only', 'log-level']);
+const RELOADABLE: ReadonlySet<SectionName> = new Set([
+  ...BACKENDS,
+  'local-only',
+  'log-level',
+  'work-pruning',
+]);
 
 /** Why a reload is refused; the number is part of the reply, and of the exit code of receptorctl (reference: control, 5). */
 class ReloadRefused extends Error {

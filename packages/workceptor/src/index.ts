@@ -6,6 +6,7 @@ export { Signer, type SignerOptions } from './signing/signer.js';
 export { Verifier, type VerifierOptions } from './signing/verifier.js';
 export type { Outcome } from './units/assignment.js';
 export type { UnitEvent } from './units/following.js';
+export type { Retention } from './units/pruning.js';
 export { Submission } from './units/submission.js';
 export {
   type SubmitRequest,

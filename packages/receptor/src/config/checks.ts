@@ -88,6 +88,14 @@ export function checkTokenExpiration(text: string): string | undefined {
     : undefined;
 }
 
+/** How long finished units are kept. Empty is for ever. */
+export function checkMaxAge(text: string): string | undefined {
+  if (text === '') return undefined;
+  const age = nanoseconds(text);
+  if (age === undefined) return `failed to parse maxage of work-pruning ${DURATION_EXAMPLES}`;
+  return age > 0n ? undefined : `maxage of work-pruning is ${text}, and must be more than nothing`;
+}
+
 const DEFAULT_IDLE_TIMEOUT = 21_000_000_000n;
 
 /** How long a backend connection may be silent: never less than the default, or peers would be cut off. */

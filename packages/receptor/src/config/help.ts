@@ -22,6 +22,7 @@ export function renderHelp(program: string): string {
 export function renderSectionHelp(program: string, section: Section): string {
   const { name, single, exclusive, fields } = section;
   const notes = Object.entries(fields).flatMap(([field, { note }]) => (note ? [`${field}: ${note}`] : []));
+  if (section.notes) notes.push(section.notes);
   const inFile = Object.entries(fields).map(([field, { kind, required, default: value }]) => {
     const shown = value ?? `<${kind.label}>`;
     return `    ${required === undefined ? '# ' : ''}${field}: ${shown}\n`;

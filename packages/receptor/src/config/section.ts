@@ -86,6 +86,10 @@ export interface Section<N extends string = string, F extends Fields = Fields> {
   readonly plural?: string;
   /** Must be the only section. */
   readonly exclusive?: true;
+  /** The Go daemon does not have it. */
+  readonly own?: true;
+  /** What there is to know besides, in whole sentences: for the reference page and the help of this section alone. */
+  readonly notes?: string;
   /**
    * What can be told to be wrong from the configuration alone, by the phase in which the Go daemon finds it.
    * Each returns the message, or undefined. `there` are the names of all sections of the configuration.

@@ -103,8 +103,8 @@ tell, such as a port that is taken, is not found.
 
 ## Change it while it runs
 
-\`receptorctl reload\` has the daemon read its files again. Links (the sections of listeners and peers) begin and end, and the
-\`log-level\` changes. For all other sections a restart is needed; the reply says so, and nothing has changed then.
+\`receptorctl reload\` has the daemon read its files again. Links (the sections of listeners and peers) begin and end, and
+\`log-level\` and \`work-pruning\` change. For all other sections a restart is needed; the reply says so, and nothing has changed then.
 
 ## In which order things happen
 
@@ -147,7 +147,7 @@ function sectionText(section: Section<SectionName>): string {
         : field.default === undefined
           ? ''
           : `\`${field.default}\``,
-    meaning(field),
+    meaning(field, section.own),
   ]);
   const arguments_ = fields.map(([name, { required, kind }]) =>
     required ? `${name}=<${argument(kind.label)}>` : `[${name}=<${argument(kind.label)}>]`,
@@ -157,6 +157,7 @@ function sectionText(section: Section<SectionName>): string {
     NOT_IMPLEMENTED.has(section.name)
       ? '**Not available yet**: it is read and checked, and then refused.'
       : '',
+    section.own ? 'The Go daemon does not have it.' : '',
     section.single ? 'May be there once.' : '',
     section.implicit ? 'Where it is missing it is added, with its defaults.' : '',
     section.exclusive ? 'Must be the only section.' : '',
@@ -166,6 +167,7 @@ function sectionText(section: Section<SectionName>): string {
   return [
     `### ${section.name}\n`,
     `${sentence(section.help.replaceAll('\n', ' '))}${remarks.length > 0 ? `\n${remarks.join(' ')}` : ''}\n`,
+    ...(section.notes ? [`${section.notes}\n`] : []),
     ...(rows.length > 0 ? [table(['key', 'type', 'default', 'meaning'], rows)] : []),
     `    ${[`--${section.name}`, ...arguments_].join(' ')}\n`,
   ].join('\n');
@@ -174,14 +176,17 @@ function sectionText(section: Section<SectionName>): string {
 const argument = (label: string): string =>
   label.startsWith('JSON') ? 'JSON' : label.replace(/^\[\]string.*/, 'string');
 
-function meaning({ help, note, bare, refersTo, onlyWith, own }: Field<unknown>): string {
+function meaning(
+  { help, note, bare, refersTo, onlyWith, own }: Field<unknown>,
+  sectionIsOwn = false,
+): string {
   return [
     help === undefined ? '' : sentence(help),
     note ?? '',
     refersTo ? `The \`name\` of a [\`${refersTo}\`](#${refersTo}) section.` : '',
     onlyWith ? `Only with \`${onlyWith}\`.` : '',
     bare ? '*Bare.*' : '',
-    own ? 'The Go daemon does not have it.' : '',
+    own && !sectionIsOwn ? 'The Go daemon does not have it.' : '',
   ]
     .filter(Boolean)
     .join(' ');

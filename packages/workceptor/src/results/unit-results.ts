@@ -75,6 +75,7 @@ export class UnitResults implements AsyncIterable<Buffer> {
     let position = this.#startPosition;
     let file: number | undefined;
     let alarm: Alarm | undefined;
+    const endRead = unit.beginRead();
     try {
       for (;;) {
         // Asked before reading: what is there once the unit is complete is all there will be.
@@ -99,6 +100,7 @@ export class UnitResults implements AsyncIterable<Buffer> {
         await alarm.rung(position - before < LITTLE_BYTES ? GATHER_MS : 0);
       }
     } finally {
+      endRead();
       alarm?.close();
       if (file !== undefined) closeSync(file);
     }

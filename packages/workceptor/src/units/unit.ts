@@ -26,6 +26,8 @@ export class Unit implements UnitHandle {
   /** Whether another process writes the status file, which then is not ours to bring up to date. */
   #foreign = false;
   readonly #listeners = new Set<() => void>();
+  #readers = 0;
+  #lastRead = Number.NEGATIVE_INFINITY;
 
   /** @param keep see {@link UnitHandle.leave} */
   constructor(
@@ -104,6 +106,25 @@ export class Unit implements UnitHandle {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Somebody asks for the output, and will read it. */
+  askedFor(): void {
+    this.#lastRead = performance.now();
+  }
+
+  /** Somebody reads the output; returns what ends that. */
+  beginRead(): () => void {
+    this.#readers++;
+    return () => {
+      this.#readers--;
+      this.askedFor();
+    };
+  }
+
+  /** Whether the output is being read, or has been asked for in the last `graceMs`. */
+  isRead(graceMs: number): boolean {
+    return this.#readers > 0 || performance.now() - this.#lastRead < graceMs;
   }
 
   /** Bytes of output there are: of an unfinished unit, as the file has it now. */

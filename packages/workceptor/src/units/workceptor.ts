@@ -9,6 +9,7 @@ import { REMOTE, remoteWorkType } from '../workers/remote/work-type.js';
 import type { Assignment, Outcome } from './assignment.js';
 import { followUnit, type UnitEvent } from './following.js';
 import { Housekeeping } from './housekeeping.js';
+import { Pruning, type Retention } from './pruning.js';
 import { Submission, WAITING_FOR_INPUT } from './submission.js';
 import { checkKey } from './submit-keys.js';
 import { UnitStore } from './unit-store.js';
@@ -48,6 +49,7 @@ export class Workceptor {
   readonly #types = new Map<string, WorkType>();
   readonly #units: UnitStore;
   readonly #housekeeping: Housekeeping;
+  readonly #pruning: Pruning;
   readonly #remote: { readonly access: RemoteAccess; readonly type: WorkType } | undefined;
   #state: 'new' | 'open' | 'closed' = 'new';
 
@@ -70,6 +72,7 @@ export class Workceptor {
     };
     this.#housekeeping = new Housekeeping({ ...about, isUnit: (id) => this.#units.has(id) });
     this.#units = new UnitStore({ ...about, keep: (...left) => this.#housekeeping.keep(...left) });
+    this.#pruning = new Pruning(this.#units, logger);
   }
 
   /**
@@ -126,7 +129,20 @@ export class Workceptor {
   /** Lets go of all units. Running ones go on; a Workceptor that is opened on the same directory takes them up. */
   async close(): Promise<void> {
     this.#state = 'closed';
-    await Promise.all([this.#housekeeping.close(), this.#units.close()]);
+    await Promise.all([this.#housekeeping.close(), this.#pruning.close(), this.#units.close()]);
+  }
+
+  /**
+   * Has finished units released when they are older or more than this; without limits, which is the state in the beginning, all
+   * are kept. A unit that has not ended, whose results are being read, or whose work type the node does not offer is never
+   * released so.
+   * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` when a limit is no number, or negative
+   */
+  keepFinished(retention: Retention): void {
+    for (const limit of [retention.maxAgeMs, retention.maxUnits])
+      if (limit !== undefined && !(limit >= 0))
+        throw new ReceptorError('RECEPTOR_CONFIG_INVALID', `finished units cannot be kept up to ${limit}`);
+    this.#pruning.keep(retention);
   }
 
   /**
@@ -228,7 +244,9 @@ export class Workceptor {
    * @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT`
    */
   async results(id: string, startPosition = 0, signal?: AbortSignal): Promise<UnitResults> {
-    return new UnitResults((await this.#find(id)).unit, startPosition, signal);
+    const { unit } = await this.#find(id);
+    unit.askedFor();
+    return new UnitResults(unit, startPosition, signal);
   }
 
   /**
@@ -237,7 +255,9 @@ export class Workceptor {
    * @throws ReceptorError `RECEPTOR_UNKNOWN_UNIT`
    */
   async follow(id: string, startPosition: number, signal?: AbortSignal): Promise<AsyncIterable<UnitEvent>> {
-    return followUnit((await this.#find(id)).unit, startPosition, signal);
+    const { unit } = await this.#find(id);
+    unit.askedFor();
+    return followUnit(unit, startPosition, signal);
   }
 
   #assertOpen(): void {

@@ -4,6 +4,7 @@ import { certInit, certMakereq, certSignreq } from './certificates.js';
 import { controlService } from './control-service.js';
 import { logLevel, trace } from './logging.js';
 import { localOnly, node, version } from './node.js';
+import { workPruning } from './pruning.js';
 import {
   commandService,
   ipRouter,
@@ -46,6 +47,7 @@ const ALL = [
   workCommand,
   workKubernetes,
   workPython,
+  workPruning,
   certInit,
   certMakereq,
   certSignreq,

@@ -100,9 +100,7 @@ export const workPython = defineSection({
   name: 'work-python',
   plural: 'work-python',
   group: 'workers',
-  help:
-    'Run a worker using a Python plugin\n[DEPRECATION WARNING] This option is not currently being used. ' +
-    'This feature will be removed from receptor in a future release.',
+  help: 'Run a worker using a Python plugin',
   fields: {
     worktype,
     plugin: string('Python module name of the worker plugin', {
