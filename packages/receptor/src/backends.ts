@@ -1,7 +1,8 @@
 import type { Backend, BackendSettings, Netceptor, RunningBackend } from '@receptor/netceptor';
 import type { Logger } from '@receptor/workceptor';
-import { type ConfigItem, configError, itemKey } from './config/item.js';
+import { type ConfigItem, configError } from './config/item.js';
 import type { SectionName } from './config/sections/index.js';
+import { InForce } from './in-force.js';
 import { listenError } from './listeners/tcp.js';
 import type { OwnNode } from './own-node.js';
 import type { TlsProfiles } from './tls-profiles.js';
@@ -28,16 +29,19 @@ type Library = typeof import('@receptor/netceptor');
 
 /** The links that a node has by its configuration. */
 export class Backends {
-  readonly #node: OwnNode;
-  readonly #tls: TlsProfiles;
-  readonly #log: Logger;
-  /** What runs, by what the configuration says of it; the same can be there several times. */
-  readonly #running = new Map<string, RunningBackend[]>();
+  readonly #inForce: InForce<RunningBackend>;
 
   constructor(node: OwnNode, tls: TlsProfiles, log: Logger) {
-    this.#node = node;
-    this.#tls = tls;
-    this.#log = log;
+    this.#inForce = new InForce({
+      start: async (item) => {
+        const joined = await node.join();
+        const way = wayOf(item, await import('@receptor/netceptor'), tls);
+        const backend = await start(joined, way, settingsOf(item));
+        log.debug(way.running(backend.address));
+        return backend;
+      },
+      stop: (backend) => backend.stop(),
+    });
   }
 
   /**
@@ -45,27 +49,8 @@ export class Backends {
    * not changed is left alone.
    * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` in the words of the Go daemon
    */
-  async apply(items: readonly ConfigItem[]): Promise<void> {
-    const wanted = items.filter(({ section }) => BACKENDS.has(section));
-    const surplus = new Map([...this.#running].map(([key, backends]) => [key, backends.length]));
-    for (const item of wanted) surplus.set(itemKey(item), (surplus.get(itemKey(item)) ?? 0) - 1);
-    for (const [key, count] of surplus)
-      if (count > 0)
-        await Promise.all((this.#running.get(key) ?? []).splice(0, count).map((each) => each.stop()));
-
-    if (wanted.length === 0) return;
-    const node = await this.#node.join();
-    const library = await import('@receptor/netceptor');
-    for (const item of wanted) {
-      const key = itemKey(item);
-      const missing = surplus.get(key) ?? 0;
-      const way = missing < 0 ? wayOf(item, library, this.#tls) : undefined;
-      if (!way) continue;
-      const backend = await start(node, way, settingsOf(item));
-      this.#log.debug(way.running(backend.address));
-      this.#running.set(key, [...(this.#running.get(key) ?? []), backend]);
-      surplus.set(key, missing + 1);
-    }
+  apply(items: readonly ConfigItem[]): Promise<void> {
+    return this.#inForce.apply(items.filter(({ section }) => BACKENDS.has(section)));
   }
 }
 
@@ -89,7 +74,7 @@ async function start(
   }
 }
 
-function wayOf(item: ConfigItem, library: Library, tls: TlsProfiles): Way | undefined {
+function wayOf(item: ConfigItem, library: Library, tls: TlsProfiles): Way {
   switch (item.section) {
     case 'tcp-listener': {
       const { bindaddr: host, port } = item.settings;
@@ -141,7 +126,7 @@ function wayOf(item: ConfigItem, library: Library, tls: TlsProfiles): Way | unde
       };
     }
     default:
-      return undefined;
+      throw new Error(`${item.section} is no backend`);
   }
 }
 

@@ -17,7 +17,7 @@ import { OwnNode } from './own-node.js';
 import { readAgain } from './reload.js';
 import { NodeAccess } from './remote-access.js';
 import { SERVICES } from './services/sections.js';
-import type { Service } from './services/service.js';
+import { Services } from './services.js';
 import { loadSigning } from './signing.js';
 import { loadTlsProfiles } from './tls-profiles.js';
 import { TlsRenewal } from './tls-renewal.js';
@@ -105,7 +105,10 @@ export async function startDaemon(
   if (items.some(({ section }) => OF_THE_MESH.has(section))) await node.join();
   const renewal = new TlsRenewal(tls.files, log);
   const backends = new Backends(node, tls, log);
-  const reload = reloader(configuration, backends, renewal, (changed) => {
+  const services = new Services(node, tls, log);
+  const reload = reloader(configuration, renewal, async (changed) => {
+    await backends.apply(changed);
+    await services.apply(changed);
     log.level = logLevelOf(changed, usualLevel);
     workceptor.keepFinished(retentionOf(changed));
   });
@@ -115,11 +118,10 @@ export async function startDaemon(
 
   const idle = !givesOccupation(items);
   const controlServices: ControlService[] = [];
-  const services: Service[] = [];
   let dataLock: FileLock | undefined;
   const close = async (): Promise<void> => {
     renewal.close();
-    const accepting = [...controlServices, ...services].map((each) => each.close());
+    const accepting = [...controlServices, services].map((each) => each.close());
     control.close();
     await Promise.allSettled([...accepting, workceptor.close()]);
     await node.close();
@@ -148,12 +150,7 @@ export async function startDaemon(
     workceptor.keepFinished(retentionOf(items));
     await renewal.start();
     await backends.apply(items);
-    for (const item of items) {
-      if (!SERVICES.has(item.section)) continue;
-      const { startService } = await import('./services/index.js');
-      const service = await startService(item, { netceptor: await node.join(), tls, log });
-      if (service) services.push(service);
-    }
+    await services.apply(items);
     for (const service of controlServices) await service.listen();
     for (const each of controlItems) log.info(`Running control service ${each.service}`);
     if (!idle) log.info('Initialization complete');
@@ -193,17 +190,15 @@ function retentionOf(items: readonly ConfigItem[]): Retention {
 /** What `reload` does: one after the other, each from what the one before has left in force. */
 function reloader(
   configuration: Configuration,
-  backends: Backends,
   renewal: TlsRenewal,
-  applyRest: (items: readonly ConfigItem[]) => void,
+  apply: (items: readonly ConfigItem[]) => Promise<void>,
 ): () => Promise<void> {
   let now = configuration.items;
   let last: Promise<void> = Promise.resolve();
   const reload = async (): Promise<void> => {
     const items = await readAgain(configuration, now);
     await renewal.refresh();
-    await backends.apply(items);
-    applyRest(items);
+    await apply(items);
     now = items;
   };
   return () => {

@@ -2,10 +2,12 @@ import { BACKENDS } from './backends.js';
 import { type Configuration, parseArguments } from './config/arguments.js';
 import { type ConfigItem, checkItems, configError, itemKey } from './config/item.js';
 import { findSection, type SectionName } from './config/sections/index.js';
+import { SERVICES } from './services/sections.js';
 
 /** Sections that can be changed while a daemon runs. */
 const RELOADABLE: ReadonlySet<SectionName> = new Set([
   ...BACKENDS,
+  ...SERVICES,
   'local-only',
   'log-level',
   'work-pruning',

@@ -7,8 +7,11 @@ import { connectTcp, connectUnix } from './connect.js';
 import { proxyFromMesh, proxyToMesh } from './proxy.js';
 import { type Service, type ServiceContext, textOf } from './service.js';
 
-/** Starts the service that a section of the configuration declares; undefined for other sections. */
-export async function startService(item: ConfigItem, context: ServiceContext): Promise<Service | undefined> {
+/**
+ * Starts the service that a section of the configuration declares.
+ * @throws ReceptorError `RECEPTOR_CONFIG_INVALID` when it cannot
+ */
+export async function startService(item: ConfigItem, context: ServiceContext): Promise<Service> {
   switch (item.section) {
     case 'tcp-server':
       return tcpServer(item.settings, context);
@@ -25,7 +28,7 @@ export async function startService(item: ConfigItem, context: ServiceContext): P
     case 'command-service':
       return (await import('./command.js')).commandService(item.settings, context);
     default:
-      return undefined;
+      throw new Error(`${item.section} is no service`);
   }
 }
 

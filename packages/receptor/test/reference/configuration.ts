@@ -103,8 +103,11 @@ tell, such as a port that is taken, is not found.
 
 ## Change it while it runs
 
-\`receptorctl reload\` has the daemon read its files again. Links (the sections of listeners and peers) begin and end, and
-\`log-level\` and \`work-pruning\` change. For all other sections a restart is needed; the reply says so, and nothing has changed then.
+\`receptorctl reload\` has the daemon read its files again. Links (the sections of listeners and peers) and services on the mesh begin and end, and
+\`log-level\` and \`work-pruning\` change; a Go daemon reloads links alone. What has not changed is left alone, with the connections
+it carries; those of a service that is gone, or says something else now, are cut. For all other sections a restart is needed; the
+reply says so, and nothing has changed then. What cannot be started, such as a service on a port that is taken, the reply says too;
+the rest is in force then, and the next reload tries again.
 
 ## In which order things happen
 
