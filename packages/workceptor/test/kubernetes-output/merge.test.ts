@@ -290,6 +290,69 @@ describe('Merge', () => {
     }
   });
 
+  describe('gives each byte once when the log behind attach loses something in the middle of a long line', () => {
+    // Lines so long that the log gives them in pieces without a newline.
+    const lines = Array.from({ length: 9 }, (_, i) =>
+      Buffer.concat([varied(90_000, { seed: i + 1 }), Buffer.from('\n')]),
+    );
+    const output = Buffer.concat(lines.map((line) => line.map((byte) => (byte === 10 ? 32 : byte)))).map(
+      (byte, at) => ((at + 1) % 90_001 === 0 ? 10 : byte),
+    ) as Buffer;
+    const lossy = Buffer.concat([output.subarray(0, 300_000), output.subarray(500_000)]);
+    const ends = {
+      'and attach goes on': undefined,
+      'and attach has brought all': true,
+      'and attach was cut': false,
+    };
+
+    it.each(Object.entries(ends))('%s', (_, whole) => {
+      const merge = new Merge();
+      const written: Buffer[] = [];
+      let now = 1_000_000;
+      let obeyed = merge.order.id;
+      let at = 0;
+      const tick = (ms: number) => {
+        for (const end = now + ms; now < end; now += 50) merge.tick(now);
+      };
+      const log = (to: number) => {
+        for (; at < to; at += 16_384) {
+          const { order } = merge;
+          if (order.id !== obeyed) {
+            obeyed = order.id;
+            // A new stream is of the file that came after the loss.
+            at = 'cursor' in order ? (order.cursor?.taken ?? 0) : 300_000;
+          }
+          merge.onLog(
+            now,
+            lossy.subarray(at, Math.min(at + 16_384, to)),
+            cursorAt(Math.min(at + 16_384, to)),
+          );
+        }
+        at = to;
+      };
+      merge.onLogReady(now, true);
+      merge.onAttachAsked(now);
+      merge.onAttachHeard(now, true);
+      merge.onAttach(now, 0, output.subarray(0, 16_384));
+      log(16_384);
+      tick(1_000);
+      merge.onAttach(now, 0, output.subarray(16_384));
+      if (whole !== undefined) merge.onAttachClosed(now, whole);
+      log(lossy.length);
+      tick(15_000);
+      if (whole === undefined) merge.onAttachClosed(now, true);
+      for (let round = 0; round < 5; round++) {
+        log(lossy.length);
+        merge.onLogEnd(now);
+      }
+      merge.finish(now);
+      written.push(...merge.takeWrites());
+      expect(Buffer.concat(written).length).toBe(output.length);
+      expect(Buffer.concat(written).equals(output)).toBe(true);
+      expect(merge.flaws.gaps).toEqual([]);
+    });
+  });
+
   it('leaves a log that falls behind, and finds its place again when attach drops', () => {
     const output = Buffer.from(
       Array.from({ length: 500_000 }, (_, at) => `${(at * 2654435761) % 4294967296}\n`).join(''),

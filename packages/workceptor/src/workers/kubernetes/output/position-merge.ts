@@ -1,6 +1,7 @@
 import type { AttachSide } from './attach-side.js';
 import { HeldLog } from './held-log.js';
 import { Joiner, QUIET_MS } from './join.js';
+import { LINE_LIMIT } from './line-merge.js';
 import type { LogPlace, Place, Placed } from './log-place.js';
 import { type MergedOutput, WINDOW } from './merged-output.js';
 import { normalise, rawLength } from './normalise.js';
@@ -56,6 +57,8 @@ export class PositionMerge {
   private over = false;
   /** The connection has ended; what it brought is still to be placed. */
   private closed = false;
+  /** Content of the log that is not what attach brought, too little of it to say why; part of the log's present order. */
+  private undecided: { raw: Buffer; order: number; since: number } | undefined;
   /** Whether the log was opened anew because it did not have what attach shows. */
   private renewed = false;
 
@@ -126,14 +129,13 @@ export class PositionMerge {
   onLog(now: number, { raw: content, origin }: Placed): void {
     const { log, output } = this;
     if (log.at === undefined || content.length === 0) return;
-    let raw = content;
+    let raw = this.undecided ? Buffer.concat([...this.takeUndecided(), content]) : content;
     let norm = normalise(raw);
     output.folding.onLog(log.at, raw, norm);
     const behind = Math.min(norm.length, output.known.end - log.at);
     if (behind > 0) {
       if (!output.known.agrees(log.at, norm.subarray(0, behind))) {
-        if (this.isLossy(norm, output.known.slice(log.at, output.known.end))) this.loseLog(now);
-        else this.disagree(now, { log: raw });
+        this.judge(now, log.at, raw, norm, origin);
         return;
       }
       log.at += behind;
@@ -168,15 +170,37 @@ export class PositionMerge {
     }
   }
 
+  /** The log does not say what attach brought at a position: it has lost something, or has lines of the other channel. */
+  private judge(now: number, at: number, raw: Buffer, norm: Buffer, origin: Place): void {
+    const { log, output, side } = this;
+    const from = Math.max(at, output.known.start);
+    const more =
+      side.mixed || hasMoreLines(norm.subarray(from - at), output.known.slice(from, output.known.end));
+    if (more === false || side.complete) this.loseLog(now);
+    else if (more || raw.length > LINE_LIMIT) this.disagree(now, { log: raw });
+    else {
+      log.cursor = origin.cursor;
+      this.undecided = { raw, order: log.order.id, since: now };
+    }
+  }
+
+  /** What is undecided, unless the log was sent elsewhere meanwhile, which brings it again. */
+  private takeUndecided(): Buffer[] {
+    const { undecided } = this;
+    this.undecided = undefined;
+    return undecided?.order === this.log.order.id ? [undecided.raw] : [];
+  }
+
   /** What the two sources have brought and is not written: nothing of it is merged by position any more. */
   handOver(): { queue: Buffer[]; held: { raw: Buffer; since: number }[]; bound: number | undefined } {
-    const { queue, joiner } = this;
+    const { queue, joiner, undecided } = this;
+    const since = undecided?.since ?? 0;
     this.over = true;
     this.queue = [];
     this.joiner = undefined;
     return {
       queue: queue.map(({ raw }) => raw),
-      held: this.held.takeAll(),
+      held: [...this.takeUndecided().map((raw) => ({ raw, since })), ...this.held.takeAll()],
       bound: this.attach === 'waiting' ? joiner?.bound : undefined,
     };
   }
@@ -191,6 +215,7 @@ export class PositionMerge {
 
   /** Both sources have given all they will. */
   finish(now: number): void {
+    if (this.undecided && !this.side.complete) this.disagree(now, {});
     const { joiner, output } = this;
     if (this.attach === 'waiting' && joiner && joiner.waiting > 0) {
       const start = joiner.decideAtEnd(output.known);
@@ -281,7 +306,7 @@ export class PositionMerge {
 
   /** Whether the log is not what attach shows, and no line of the other channel explains it: it has lost something. */
   private isLossy(log: Buffer, attach: Buffer): boolean {
-    return this.attach === 'joined' && !this.side.mixed && !hasMoreLines(log, attach);
+    return this.attach === 'joined' && !this.side.mixed && hasMoreLines(log, attach) === false;
   }
 
   private joinAt(now: number, start: number): void {

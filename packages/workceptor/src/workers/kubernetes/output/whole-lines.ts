@@ -69,10 +69,10 @@ const MORE_LINES = 64;
 const PROOF = 64;
 
 /**
- * Whether `log` is what `other` is but for a few whole lines more, such of the other channel. Where there is too little
- * of either to tell, it is.
+ * Whether `log` is what `other` is but for a few whole lines more, such of the other channel. It is not where
+ * `log` goes on with what `other` has later. Undefined where there is too little of either to tell.
  */
-export function hasMoreLines(log: Buffer, other: Buffer): boolean {
+export function hasMoreLines(log: Buffer, other: Buffer): boolean | undefined {
   let same = 0;
   while (same < log.length && same < other.length && log[same] === other[same]) same++;
   const start = same === 0 ? 0 : log.lastIndexOf(10, same - 1) + 1;
@@ -81,8 +81,10 @@ export function hasMoreLines(log: Buffer, other: Buffer): boolean {
     const newline = log.indexOf(10, from);
     from = newline + 1;
     const length = Math.min(log.length - from, rest.length, PROOF);
-    if (newline < 0 || length === 0) return true;
-    if (log.subarray(from, from + length).equals(rest.subarray(0, length))) return true;
+    if (newline < 0 || length === 0) return undefined;
+    const next = log.subarray(from, from + length);
+    if (next.equals(rest.subarray(0, length))) return true;
+    if (length === PROOF && rest.includes(next)) return false;
   }
   return false;
 }
