@@ -35,6 +35,8 @@ export class Container implements Output {
   readonly id: string;
   readonly log: ContainerLog;
   state: ContainerState = { waiting: { reason: 'ContainerCreating' } };
+  readonly attached: Promise<void>;
+  #onAttached: () => void = () => {};
   readonly #attachments = new Set<Attachment>();
   readonly #ended = new Set<'stdout' | 'stderr'>();
   #execution: Execution | undefined;
@@ -45,6 +47,9 @@ export class Container implements Output {
     this.spec = spec;
     this.id = `containerd://${id}`;
     this.log = new ContainerLog(log);
+    this.attached = new Promise((resolve) => {
+      this.#onAttached = resolve;
+    });
   }
 
   get running(): boolean {
@@ -111,6 +116,7 @@ export class Container implements Output {
   /** Adds a client. One whose streams have all ended is finished at once. */
   attach(attachment: Attachment): void {
     this.#attachments.add(attachment);
+    this.#onAttached();
     if (this.#over(attachment)) attachment.finish();
   }
 

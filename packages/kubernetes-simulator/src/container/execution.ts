@@ -16,6 +16,8 @@ export interface Exit {
 export interface Output {
   write(stream: 'stdout' | 'stderr', chunk: Uint8Array): Promise<void> | undefined;
   end(stream: 'stdout' | 'stderr'): void;
+  /** Resolves when the first client is attached. */
+  readonly attached: Promise<void>;
 }
 
 /** A container that is running: a process, or a script of a test. */

@@ -13,6 +13,8 @@ export interface ScriptIo {
   stderr(bytes: Uint8Array | string): Promise<void>;
   /** Closes an output while the container goes on. */
   close(stream: 'stdout' | 'stderr'): void;
+  /** Resolves when the first client is attached. */
+  readonly attached: Promise<void>;
   /** Aborted when the container is asked to end (SIGTERM) or is killed. */
   readonly signal: AbortSignal;
 }
@@ -58,6 +60,7 @@ export const startScript = ({ pod, spec, output }: Launch, script: Script): Exec
     stdout: (bytes) => write('stdout', bytes),
     stderr: (bytes) => write('stderr', bytes),
     close: (stream) => output.end(stream),
+    attached: output.attached,
     signal: asked.signal,
   };
   const ended = Promise.race([play(script, io), kill]).then((exit) => {

@@ -181,9 +181,13 @@ describe('a control service with TLS on the mesh', () => {
     await expect(beta.client.connectService('alpha', 'control', { tls: 'nope' })).rejects.toThrow(
       'unknown TLS config nope',
     );
-    expect(
-      (await beta.client.status()).Advertisements?.find(({ NodeID }) => NodeID === 'alpha')?.ConnType,
-    ).toBe(2);
+    await vi.waitFor(
+      async () => {
+        const { Advertisements } = await beta.client.status();
+        expect(Advertisements?.find(({ NodeID }) => NodeID === 'alpha')?.ConnType).toBe(2);
+      },
+      { timeout: 20_000, interval: 20 },
+    );
     // To its own services too, under both of its names.
     for (const name of ['alpha', 'localhost']) {
       const own = await alpha.client.connectService(name, 'control', { tls: 'client' });

@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LogFault, Script } from '@receptor/kubernetes-simulator';
+import type { LogFault, Script, ScriptIo } from '@receptor/kubernetes-simulator';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { normalise } from '../../src/workers/kubernetes/output/normalise.js';
 import { inPieces, PodScene, UnitFiles } from '../support/pod-scene.js';
 import { numbers, varied } from '../support/varied.js';
 
-/** In so long attach is open, when it is tried from before the worker runs. */
-const ATTACHED_MS = 400;
+const attached = (io: ScriptIo) => io.attached;
 
 let unit: UnitFiles;
 beforeEach(() => {
@@ -95,7 +94,7 @@ describe('attach and log together', () => {
 
   it('give carriage returns, binary bytes and long lines exactly, from the first byte on', async () => {
     const text = varied(6 << 20, { crlf: true, seed: 3 });
-    const pod = await scene.createPod(inPieces(text, 100_000, 5, ATTACHED_MS));
+    const pod = await scene.createPod(inPieces(text, 100_000, 5, attached));
     const report = await scene.collect(pod, unit);
     same(unit.stdout, text);
     expect(report).toMatchObject({ gaps: [], notes: [] });
@@ -108,7 +107,7 @@ describe('attach and log together', () => {
       const text = varied(2 << 20, { crlf: true, seed });
       scene.cluster.faults.add('log', () => ({ cutAfter: 1 + Math.floor(random() * 4_000_000) }));
       scene.cluster.faults.add('attach', () => ({ cutAfter: 1 + Math.floor(random() * 500_000) }));
-      const pod = await scene.createPod(inPieces(text, 20_000, 10, ATTACHED_MS));
+      const pod = await scene.createPod(inPieces(text, 20_000, 10, attached));
       const again = new UnitFiles();
       const report = await scene.collect(pod, again);
       scene.cluster.faults.clear();
@@ -127,7 +126,7 @@ describe('attach and log together', () => {
     const text = varied(1 << 20, { seed: 5 });
     for (const shortAfter of [0, 1, 4_096, 700_001, (1 << 20) - 1]) {
       scene.cluster.faults.add('attach', { shortAfter });
-      const pod = await scene.createPod(inPieces(text, 50_000, 5, ATTACHED_MS));
+      const pod = await scene.createPod(inPieces(text, 50_000, 5, attached));
       const again = new UnitFiles();
       const report = await scene.collect(pod, again);
       scene.cluster.faults.clear();
@@ -147,7 +146,7 @@ describe('attach and log together', () => {
     scene.cluster.faults.add('log', ({ query }): LogFault => {
       return query.follow === 'true' ? { silentAfter: 100_000 } : {};
     });
-    const pod = await scene.createPod(inPieces(text, 100_000, 5, ATTACHED_MS));
+    const pod = await scene.createPod(inPieces(text, 100_000, 5, attached));
     const report = await scene.collect(pod, unit);
     same(unit.stdout, text);
     expect(report).toMatchObject({ gaps: [], notes: [] });
@@ -162,7 +161,7 @@ describe('attach and log together', () => {
     const text = Buffer.alloc(20 << 20, line);
     const random = numbers(9);
     scene.cluster.faults.add('attach', () => ({ cutAfter: 1 + Math.floor(random() * (4 << 20)) }));
-    const report = await scene.collect(await scene.createPod(inPieces(text, 200_000, 1, ATTACHED_MS)), unit);
+    const report = await scene.collect(await scene.createPod(inPieces(text, 200_000, 1, attached)), unit);
     expect(unit.stdout.length).toBe(text.length);
     same(unit.stdout, text);
     expect(report.gaps).toEqual([]);
@@ -172,7 +171,7 @@ describe('attach and log together', () => {
     const out = Array.from({ length: 3000 }, (_, i) => `out ${i}\n`);
     const err = Array.from({ length: 3000 }, (_, i) => `err ${i}\n`);
     const script: Script = async (io) => {
-      await new Promise((resolve) => setTimeout(resolve, ATTACHED_MS));
+      await io.attached;
       for (let i = 0; i < out.length; i++) {
         await io.stdout(out[i] ?? '');
         await io.stderr(err[i] ?? '');
@@ -215,7 +214,7 @@ describe('one source alone', () => {
   it('is attach where the log is forbidden, and what that leaves open is said', async () => {
     const allow = scene.cluster.forbid({ resource: 'pods/log' });
     const text = varied(1 << 20, { crlf: true });
-    const pod = await scene.createPod(inPieces(text, 50_000, 5, ATTACHED_MS));
+    const pod = await scene.createPod(inPieces(text, 50_000, 5, attached));
     const report = await scene.collect(pod, unit).finally(allow);
     same(unit.stdout, text);
     expect(report.gaps).toEqual([]);
@@ -226,7 +225,7 @@ describe('one source alone', () => {
     const allow = scene.cluster.forbid({ resource: 'pods/log' });
     scene.cluster.faults.add('attach', { cutAfter: 500_000 }, { times: 1 });
     const text = varied(1 << 20, { crlf: true });
-    const pod = await scene.createPod(inPieces(text, 50_000, 5, ATTACHED_MS));
+    const pod = await scene.createPod(inPieces(text, 50_000, 5, attached));
     const report = await scene.collect(pod, unit).finally(allow);
     expect(report.gaps).toMatchObject([{ reason: 'attach was interrupted, and the log may not be read' }]);
     const { at } = report.gaps[0] ?? { at: 0 };
@@ -246,18 +245,28 @@ describe('one source alone', () => {
 });
 
 describe('a log that is rotated', () => {
-  const rotated = async (loses: 'behind' | 'unread' | 'never', keep: (scene: PodScene) => Promise<void>) => {
+  /** A log that alone gives the output. @param keep `read` resolves when it is read for the first time */
+  const rotated = async (
+    loses: 'behind' | 'unread' | 'never',
+    keep: (scene: PodScene, read: () => Promise<void>) => Promise<void>,
+  ) => {
     const scene = await PodScene.start({ log: { maxBytes: 200_000, checkMs: 0, loses } });
     const allow = scene.cluster.forbid({ resource: 'pods/attach' });
-    await keep(scene).finally(allow);
+    const read = new Promise<void>((resolve) => {
+      scene.cluster.faults.add('log', () => {
+        resolve();
+        return undefined;
+      });
+    });
+    await keep(scene, () => read).finally(allow);
     await scene.close();
   };
   const text = Buffer.from(Array.from({ length: 40_000 }, (_, i) => `line ${i}\n`).join(''));
 
   it('and lost between two streams gives a gap, with its place', () =>
-    rotated('never', async (scene) => {
+    rotated('never', async (scene, read) => {
       scene.cluster.faults.add('log', [{ cutAfter: 90_000 }, { delayMs: 1_000 }]);
-      const pod = await scene.createPod(inPieces(text, 10_000, 10, ATTACHED_MS));
+      const pod = await scene.createPod(inPieces(text, 10_000, 10, read));
       const report = await scene.collect(pod, unit);
       const { stdout } = unit;
       expect(report.gaps).toMatchObject([{ reason: 'the log was rotated before it was read' }]);
@@ -272,7 +281,7 @@ describe('a log that is rotated', () => {
   it('and lost takes nothing away while attach gives the output', async () => {
     const scene = await PodScene.start({ log: { maxBytes: 4 << 20, checkMs: 0 } });
     const big = varied(16 << 20, { crlf: true, seed: 21 });
-    const pod = await scene.createPod(inPieces(big, 500_000, 5, ATTACHED_MS));
+    const pod = await scene.createPod(inPieces(big, 500_000, 5, attached));
     const report = await scene.collect(pod, unit);
     await scene.close();
     same(unit.stdout, big);
@@ -316,7 +325,7 @@ describe('a log that is rotated', () => {
   it('while attach is there from the first byte on: nothing is doubted', async () => {
     const scene = await PodScene.start({ log: { maxBytes: 10 << 20, checkMs: 0 } });
     const text = varied(24 << 20, { seed: 33 });
-    const pod = await scene.createPod(inPieces(text, 500_000, 1, ATTACHED_MS));
+    const pod = await scene.createPod(inPieces(text, 500_000, 1, attached));
     const ran = () => ({ startedAt: Date.now() - 60_000 });
     const report = await scene.collect(pod, unit, { ran });
     await scene.close();
@@ -326,8 +335,8 @@ describe('a log that is rotated', () => {
   });
 
   it('but read whole gives none', () =>
-    rotated('never', async (scene) => {
-      const pod = await scene.createPod(inPieces(text, 10_000, 10, ATTACHED_MS));
+    rotated('never', async (scene, read) => {
+      const pod = await scene.createPod(inPieces(text, 10_000, 10, read));
       const report = await scene.collect(pod, unit);
       same(unit.stdout, text);
       expect(report.gaps).toEqual([]);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type Script,
+  type ScriptIo,
   type Simulator,
   type SimulatorOptions,
   startSimulator,
@@ -37,9 +38,9 @@ async function until(check: () => Promise<boolean>): Promise<void> {
 
 /** Writes the bytes in pieces, with a rest between, after a moment in which attach can be opened. */
 export const inPieces =
-  (bytes: Buffer, piece: number, restMs = 0, beforeMs = 0): Script =>
+  (bytes: Buffer, piece: number, restMs = 0, before?: (io: ScriptIo) => Promise<void>): Script =>
   async (io) => {
-    if (beforeMs > 0) await new Promise((resolve) => setTimeout(resolve, beforeMs));
+    await before?.(io);
     for (let at = 0; at < bytes.length; at += piece) {
       await io.stdout(bytes.subarray(at, at + piece));
       if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs));
