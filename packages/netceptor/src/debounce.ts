@@ -6,6 +6,8 @@ export interface DebounceTimes {
   readonly soon: number;
   /** Between one action and the next that was asked for. */
   readonly apart: number;
+  /** How many times as long as the last action took to wait at least until the next that was asked for; 0 when left out. */
+  readonly rest?: number;
   /** From one action to the next when nobody asks. */
   readonly period?: number;
 }
@@ -16,6 +18,7 @@ export class Debounce {
   readonly #times: DebounceTimes;
   readonly #act: () => void;
   #last = Number.NEGATIVE_INFINITY;
+  #rest = 0;
   #due = Number.POSITIVE_INFINITY;
   #cancel: CancelTimer | undefined;
   #stopped = false;
@@ -31,7 +34,7 @@ export class Debounce {
   request(): void {
     const { soon, apart } = this.#times;
     const now = this.#clock.now();
-    this.#schedule(Math.max(now + soon, this.#last + apart));
+    this.#schedule(Math.max(now + soon, this.#last + Math.max(apart, this.#rest)));
   }
 
   stop(): void {
@@ -53,6 +56,7 @@ export class Debounce {
       this.#last = this.#clock.now();
       this.#arm();
       this.#act();
+      this.#rest = (this.#times.rest ?? 0) * (this.#clock.now() - this.#last);
     });
   }
 }

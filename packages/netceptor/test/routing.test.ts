@@ -158,6 +158,19 @@ describe('a router', () => {
     expect(said('c', 250)).toBe(true);
   });
 
+  it('keeps no more of what nodes say of epochs that are not theirs than it is allowed to', () => {
+    const foo = router('foo');
+    const links = new Map(Array.from({ length: 20_000 }, (_, i): [string, number] => [`neighbour-${i}`, 1]));
+    const notice = (i: number) =>
+      update({ nodeId: `n${i}`, updateId: `s${i}`, epoch: 1n, connections: links, suspectedDuplicate: 7n });
+    for (let i = 0; i < 30; i++) foo.receive(notice(i), 0);
+    const speaks = (i: number) => foo.receive(update({ nodeId: `n${i}`, epoch: 7n }), 0);
+    // The last is remembered, the first is not.
+    expect(speaks(29).reply).toMatchObject({ suspectedDuplicate: 7n });
+    expect(speaks(0)).toMatchObject({ relay: true });
+    expect(speaks(0).reply).toBeUndefined();
+  });
+
   it('knows whether the mesh has a circle', () => {
     const foo = router('foo');
     foo.linkUp('a', 1);

@@ -16,6 +16,8 @@ const UPDATE_PERIOD = 10_000;
 /** What changes is told at once when all was quiet, and otherwise not more often than a Go node does. */
 const SOON = 5;
 const APART = 100;
+/** To find ways must not be all that a node does, however large somebody says that the mesh is and however often it changes. */
+const REST = 10;
 /** Newcomers are told of by their neighbours; that every node tells them of itself as well has time, more in a big mesh. */
 const ANNOUNCE_FIRST = 100;
 const ANNOUNCE_PER_NODE = 2;
@@ -56,7 +58,9 @@ export class Routing {
     this.#update = new Debounce(clock, { soon: SOON, apart: APART, period: UPDATE_PERIOD }, () =>
       this.#sendUpdate(),
     );
-    this.#recalculation = new Debounce(clock, { soon: SOON, apart: APART }, () => this.#recalculate());
+    this.#recalculation = new Debounce(clock, { soon: SOON, apart: APART, rest: REST }, () =>
+      this.#recalculate(),
+    );
     this.#forgetting = new Debounce(clock, { soon: 0, apart: 0, period: FORGET_PERIOD }, () =>
       this.#forget(),
     );
@@ -117,12 +121,13 @@ export class Routing {
       return;
     }
     if (verdict.duplicate) {
-      log.error(`Duplicate node ID ${update.nodeId} detected via ${via}`);
+      link.complain('error', `Duplicate node ID ${update.nodeId} detected via ${via}`);
       neighbours.flood(encodeRoutingUpdate(this.#ownUpdate(verdict.duplicate.epoch)));
       this.#update.request();
     }
     if (verdict.suspicion)
-      log.warning(
+      link.complain(
+        'warning',
         `Node ${update.nodeId} with epoch ${update.epoch} sent update ${update.updateId} suspecting a duplicate ` +
           `node with epoch ${update.suspectedDuplicate}`,
       );

@@ -27,8 +27,9 @@ export interface Verdict {
 
 const NOTHING: Verdict = { relay: false, announce: false, recalculate: false };
 
-/** Epochs to remember that are not the node's they were used with. */
+/** Epochs to remember that are not the node's they were used with, and bytes of what was said of them, estimated. */
 const MAX_DISOWNED = 1000;
+const MAX_DISOWNED_BYTES = 16 * 1024 * 1024;
 
 /** What to remember at most; see {@link RouterOptions}. */
 export interface RouterLimits {
@@ -70,6 +71,7 @@ export class Router {
   readonly #disowned = new Map<string, RoutingUpdate>();
   #sequence = 0n;
   #bytes = 0;
+  #disownedBytes = 0;
 
   constructor({ nodeId, epoch, limits }: RouterOptions) {
     this.#nodeId = nodeId;
@@ -149,13 +151,18 @@ export class Router {
   #disown(update: RoutingUpdate, now: number): void {
     this.#suspicions.add(update.updateId, now);
     const key = epochKey(update.nodeId, update.suspectedDuplicate);
-    this.#disowned.delete(key);
+    this.#forgetDisowned(key);
     this.#disowned.set(key, update);
-    if (this.#disowned.size <= MAX_DISOWNED) return;
+    this.#disownedBytes += bytesOf(update);
     for (const oldest of this.#disowned.keys()) {
-      this.#disowned.delete(oldest);
-      return;
+      if (this.#disowned.size <= MAX_DISOWNED && this.#disownedBytes <= MAX_DISOWNED_BYTES) return;
+      this.#forgetDisowned(oldest);
     }
+  }
+
+  #forgetDisowned(key: string): void {
+    const update = this.#disowned.get(key);
+    if (update && this.#disowned.delete(key)) this.#disownedBytes -= bytesOf(update);
   }
 
   #receiveOwn({ epoch, suspectedDuplicate }: RoutingUpdate): Verdict {
@@ -208,8 +215,11 @@ export class Router {
     const nodes = new Set<string>([this.#nodeId, ...this.routes().keys()]);
     for (const node of nodes)
       for (const [neighbour] of this.#graph.links(node))
-        if (nodes.has(neighbour)) links.add(JSON.stringify([node, neighbour].sort()));
-    return links.size >= nodes.size;
+        if (nodes.has(neighbour)) {
+          links.add(JSON.stringify([node, neighbour].sort()));
+          if (links.size >= nodes.size) return true;
+        }
+    return false;
   }
 }
 

@@ -19,14 +19,19 @@ interface Candidate extends Route {
 export function shortestPaths(graph: Graph, self: string): RoutingTable {
   const table = new Map<string, Route>();
   const queue = new Heap();
-  for (const [neighbour, cost] of graph.links(self))
-    queue.push({ node: neighbour, nextHop: neighbour, cost });
-  for (let best = queue.pop(); best; best = queue.pop()) {
-    const { node, nextHop, cost } = best;
+  /** The cheapest way to each node so far: dearer ones need not be looked at, and in a dense graph they are nearly all. */
+  const best = new Map<string, number>();
+  const offer = (node: string, nextHop: string, cost: number): void => {
+    if (cost >= (best.get(node) ?? Number.POSITIVE_INFINITY)) return;
+    best.set(node, cost);
+    queue.push({ node, nextHop, cost });
+  };
+  for (const [neighbour, cost] of graph.links(self)) offer(neighbour, neighbour, cost);
+  for (let next = queue.pop(); next; next = queue.pop()) {
+    const { node, nextHop, cost } = next;
     if (node === self || table.has(node) || !graph.has(node)) continue;
     table.set(node, { nextHop, cost });
-    for (const [neighbour, step] of graph.links(node))
-      if (!table.has(neighbour)) queue.push({ node: neighbour, nextHop, cost: cost + step });
+    for (const [neighbour, step] of graph.links(node)) offer(neighbour, nextHop, cost + step);
   }
   return table;
 }

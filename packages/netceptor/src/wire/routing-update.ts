@@ -36,7 +36,21 @@ export function decodeRoutingUpdate(message: Buffer): RoutingUpdate {
   checkName(update.nodeId);
   checkName(update.updateId);
   checkName(update.forwardingNode);
-  return update;
+  return text.length > SHORT ? detached(update) : update;
+}
+
+/** Characters of a message that may be kept as long as a name out of it. */
+const SHORT = 1024;
+
+/** The same with names that are no parts of the message's text: kept for long, each would keep all of that. */
+function detached(update: RoutingUpdate): RoutingUpdate {
+  const copy = (name: string): string => Buffer.from(name).toString();
+  return {
+    ...update,
+    nodeId: copy(update.nodeId),
+    updateId: copy(update.updateId),
+    forwardingNode: copy(update.forwardingNode),
+  };
 }
 
 /** What stands between the values of an update that is written in the usual way. */
