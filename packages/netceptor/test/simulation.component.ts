@@ -15,16 +15,6 @@ async function startMesh(kind: GraphKind, nodes: number, seed = 1): Promise<Simu
   return mesh;
 }
 
-/** Sends a packet that will be answered if it arrives; unlike a ping it is not sent again, so that its links can be counted. */
-function sendPacket(mesh: SimulatedMesh, from: number, to: number): void {
-  const connection = mesh.node(from).openPacket();
-  try {
-    connection.send(Buffer.from(`packet from ${connection.service}`), nodeId(to), 'ping');
-  } catch (error) {
-    expect(error).toMatchObject({ code: 'RECEPTOR_MESH_NO_ROUTE' });
-  }
-}
-
 function expectRight(mesh: SimulatedMesh): void {
   expect(new Reference(mesh).wrongRoutes()).toEqual([]);
 }
@@ -106,7 +96,7 @@ describe('a mesh of 40 nodes', () => {
       await mesh.stop(mesh.running[mesh.random(mesh.running.length)] ?? 0);
       for (let i = 0; i < 20; i++) {
         const [from, to] = [mesh.running[i % mesh.running.length] ?? 0, mesh.random(30)];
-        sendPacket(mesh, from, to);
+        mesh.sendPacket(from, to);
         packets++;
       }
       await mesh.clock.advance(SECOND);
@@ -181,7 +171,7 @@ async function happen(mesh: SimulatedMesh, event: Happening, twins: Set<number>)
     case 'wait':
       return mesh.clock.advance(event.time);
     case 'packet':
-      if (isUp(event.from)) sendPacket(mesh, event.from, event.to);
+      if (isUp(event.from)) mesh.sendPacket(event.from, event.to);
       return;
     case 'cut':
       mesh.partition((node) => (node <= event.node ? 0 : 1));

@@ -171,7 +171,7 @@ export class Link implements Way {
     const up = this.#state.phase === 'up';
     switch (message[0]) {
       case MessageType.data:
-        if (up) this.#owner.data(this, message);
+        if (up) this.#receiveData(message);
         return;
       case MessageType.route:
         this.#receiveUpdate(message);
@@ -197,6 +197,15 @@ export class Link implements Way {
     this.#log[this.#complaints <= MAX_COMPLAINTS ? level : 'debug'](what);
     if (this.#complaints === MAX_COMPLAINTS)
       this.#log.warning(`No more of this is told of ${this.remote}, but at log level debug`);
+  }
+
+  #receiveData(message: Buffer): void {
+    if (message.length >= DATA_HEADER) this.#owner.data(this, message);
+    else
+      this.complain(
+        'error',
+        'Error translating data to message struct: data too short to be a valid message',
+      );
   }
 
   #receiveUpdate(message: Buffer): void {

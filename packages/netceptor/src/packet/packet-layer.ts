@@ -156,12 +156,8 @@ export class PacketLayer {
     for (const resume of waiting) resume();
   }
 
-  /** Takes a message that came over a link: for this node, or to be passed on as it is but for one byte. */
+  /** Takes a message that came over a link, with a whole header: for this node, or to be passed on as it is but for one byte. */
   receive(message: Buffer): void {
-    if (message.length < DATA_HEADER) {
-      this.#log.error('Error translating data to message struct: data too short to be a valid message');
-      return;
-    }
     const target = this.names.find(message, DataOffset.toNode);
     if (!target) {
       this.#drop('Error translating data to message struct: hash not found');

@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util';
+import { MAX_HOPS } from '../packet/packet-layer.js';
+import type { Random } from '../random.js';
 import { drawGraph, GRAPHS, type GraphKind } from './graphs.js';
 import { SimulatedMesh } from './mesh.js';
 import { seededRandom } from './random.js';
@@ -11,6 +13,8 @@ const MINUTE = 60_000;
 const QUIET = MINUTE / 6;
 /** Steps of virtual time between two looks at the tables. */
 const STEP = 100;
+/** Packets that are sent in each step while ways are looked for, when they could go in a circle. */
+const PACKETS = 20;
 /** Virtual time after which a mesh that has not found its ways has failed to. */
 const PATIENCE = 2 * MINUTE;
 
@@ -27,6 +31,8 @@ interface Point {
   /** Messages and bytes that a node sends in a minute when all is quiet. */
   readonly messages: number;
   readonly bytes: number;
+  /** The links that one packet went over, of the packet that went over most. */
+  readonly longest: number;
   /** Milliseconds of real time that one node needs for one quiet minute. */
   readonly cpu: number;
 }
@@ -44,8 +50,9 @@ async function advance(mesh: SimulatedMesh, milliseconds: number, doing: string)
   }
 }
 
-/** Lets time pass until every table is right; returns the seconds. */
-async function settle(mesh: SimulatedMesh, doing: string): Promise<number> {
+/** Lets time pass until every table is right, with packets under way; returns the seconds. */
+async function settle(mesh: SimulatedMesh, random: Random, doing: string): Promise<number> {
+  const nodes = mesh.running.length;
   const reference = new Reference(mesh);
   const begun = mesh.clock.now();
   do {
@@ -53,7 +60,10 @@ async function settle(mesh: SimulatedMesh, doing: string): Promise<number> {
     if (passed * 1000 > PATIENCE)
       throw new Error(`the mesh did not settle: ${reference.wrongRoutes(3).join('; ')}`);
     progress(`${doing}: ${passed} s of the mesh's time`);
+    for (let i = 0; i < PACKETS; i++) mesh.sendPacket(random(nodes), random(nodes));
     await mesh.clock.advance(STEP);
+    if (mesh.traffic.longest > MAX_HOPS)
+      throw new Error(`a packet went over ${mesh.traffic.longest} links, not ${MAX_HOPS} at most`);
   } while (reference.wrongRoutes(1).length > 0);
   return (mesh.clock.now() - begun) / 1000;
 }
@@ -63,8 +73,9 @@ async function measure(kind: GraphKind, nodes: number, seed: number): Promise<Po
   const mesh = new SimulatedMesh(links, seed);
   mesh.setQuality({ delay: 1 });
   for (let i = 0; i < nodes; i++) await mesh.start(i);
-  const settled = await settle(mesh, `${nodes} nodes find one another`);
-  const startMessages = mesh.traffic.messages / nodes;
+  const random = seededRandom(seed + 1);
+  const settled = await settle(mesh, random, `${nodes} nodes find one another`);
+  const startMessages = (mesh.traffic.messages - mesh.traffic.data) / nodes;
   await advance(mesh, MINUTE / 6, `${nodes} nodes come to rest`);
   const before = { ...mesh.traffic };
   const cpuBefore = process.cpuUsage();
@@ -74,9 +85,9 @@ async function measure(kind: GraphKind, nodes: number, seed: number): Promise<Po
   const wrong = new Reference(mesh).wrongRoutes(3);
   if (wrong.length > 0) throw new Error(`the mesh did not stay as it was: ${wrong.join('; ')}`);
   mesh.partition((node) => (node < nodes / 2 ? 0 : 1));
-  const parted = await settle(mesh, `${nodes} nodes are cut in two`);
+  const parted = await settle(mesh, random, `${nodes} nodes are cut in two`);
   mesh.partition(undefined);
-  const healed = await settle(mesh, `${nodes} nodes come together again`);
+  const healed = await settle(mesh, random, `${nodes} nodes come together again`);
   const perMinute = (count: number) => (count * MINUTE) / QUIET / nodes;
   const point = {
     nodes,
@@ -87,6 +98,7 @@ async function measure(kind: GraphKind, nodes: number, seed: number): Promise<Po
     startMessages,
     messages: perMinute(after.messages - before.messages),
     bytes: perMinute(after.bytes - before.bytes),
+    longest: mesh.traffic.longest,
     cpu: perMinute(cpu.user + cpu.system) / 1000,
   };
   progress(`${nodes} nodes stop`);
@@ -105,6 +117,7 @@ const COLUMNS: readonly (readonly [string, (point: Point) => string])[] = [
   ['CPU ms a minute', ({ cpu }) => cpu.toFixed(1)],
   ['right after a cut', ({ parted }) => `${parted.toFixed(1)} s`],
   ['and its end', ({ healed }) => `${healed.toFixed(1)} s`],
+  ['links of a packet', ({ longest }) => String(longest)],
 ];
 
 const { values } = parseArgs({

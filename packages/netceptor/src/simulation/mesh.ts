@@ -107,6 +107,23 @@ export class SimulatedMesh {
     member.dials.set(to, await member.node.addBackend(dialler, { cost }));
   }
 
+  /**
+   * Sends a packet that will be answered if it arrives; unlike a ping it is not sent again, so that its links can be counted.
+   * Whether there was a way.
+   */
+  sendPacket(from: number, to: number): boolean {
+    const connection = this.node(from).openPacket();
+    try {
+      connection.send(Buffer.from(`packet from ${connection.service}`), nodeId(to), 'ping');
+      return true;
+    } catch (error) {
+      if (!(error instanceof MeshError) || error.code !== 'RECEPTOR_MESH_NO_ROUTE') throw error;
+      return false;
+    } finally {
+      connection.close();
+    }
+  }
+
   /** Stops a node; it tells its neighbours. */
   async stop(number: number): Promise<void> {
     const member = this.#members.get(number);
