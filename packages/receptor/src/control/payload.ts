@@ -1,8 +1,5 @@
 import { Readable } from 'node:stream';
 
-/** Enough that the client is read while what came before is written to disk, in pieces larger than a socket's. */
-const HIGH_WATER_MARK = 1024 * 1024;
-
 /** Where a payload's bytes come from. */
 export interface PayloadSource {
   pause(): void;
@@ -16,7 +13,7 @@ export class Payload extends Readable {
 
   /** @param signal aborted when the payload cannot become whole; its reason is the stream's error */
   constructor(source: PayloadSource, signal: AbortSignal) {
-    super({ highWaterMark: HIGH_WATER_MARK });
+    super();
     this.#source = source;
     const broken = () => this.destroy(signal.reason as Error);
     signal.addEventListener('abort', broken, { once: true });

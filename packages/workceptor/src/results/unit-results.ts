@@ -8,7 +8,7 @@ import type { Unit } from '../units/unit.js';
 const read = promisify(fsRead);
 
 const FIRST_CHUNK_BYTES = 16 * 1024;
-const CHUNK_BYTES = 512 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
 /** How long a reader sleeps at most where nothing wakes it. */
 const POLL_MS = 1000;
 /** Reads that find little are kept this far apart, so that a unit which writes in small pieces costs little. */

@@ -1,18 +1,21 @@
-import { closeSync, write as fsWrite, openSync, renameSync } from 'node:fs';
+import { closeSync, writev as fsWritev, openSync, renameSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { ReceptorError, WorkState } from '@receptor/protocol';
 import { errorText } from '../error-text.js';
 import type { Outcome } from './assignment.js';
 import type { Unit } from './unit.js';
 
-const write = promisify(fsWrite);
+const writev = promisify(fsWritev);
 
 /** Detail of a unit from its allocation until its worker has something to say of it. */
 export const WAITING_FOR_INPUT = 'Waiting for Input Data';
 /** What the name of a payload that has not come in full has in addition. */
 const ASIDE = '.new';
+/** Of a payload, what may wait for the disk. */
+const PENDING_BYTES = 1024 * 1024;
 
 /**
  * A unit that has an ID and waits for its payload. Call {@link receive}, then {@link start}; or {@link abandon} when
@@ -79,27 +82,61 @@ export class Submission {
     const aside = unit.stdinPath + ASIDE;
     const isUnwanted = () => unit.complete || unit.departure !== undefined;
     const file = isUnwanted() ? undefined : openSync(aside, 'wx', 0o600);
-    let writing: Promise<void> | undefined;
+    const sink = new PayloadSink(async (chunks) => {
+      if (file !== undefined && !isUnwanted()) await writeAll(file, chunks);
+    });
     try {
-      const chunks = payload instanceof Readable ? payload.iterator({ destroyOnReturn: false }) : payload;
-      for await (const chunk of chunks) {
-        await writing;
-        if (file === undefined || isUnwanted()) continue;
-        writing = writeAll(file, chunk);
-        // Awaited at the next turn; that it is handled must be said now.
-        writing.catch(() => undefined);
-      }
-      await writing;
+      await pipeline(payload instanceof Readable ? payload : Readable.from(payload), sink);
     } finally {
-      await writing?.catch(() => undefined);
+      await sink.settled;
       if (file !== undefined) closeSync(file);
     }
     if (!isUnwanted()) renameSync(aside, unit.stdinPath);
   }
 }
 
-async function writeAll(file: number, data: Uint8Array): Promise<void> {
-  for (let offset = 0; offset < data.length; ) {
-    offset += (await write(file, data, offset)).bytesWritten;
+/** Stores what has come while the disk was busy in one go, as it came: copied together it would cost as much again. */
+class PayloadSink extends Writable {
+  readonly #store: (chunks: readonly Uint8Array[]) => Promise<void>;
+  /** Resolves when nothing is being stored. */
+  settled: Promise<void> = Promise.resolve();
+
+  constructor(store: (chunks: readonly Uint8Array[]) => Promise<void>) {
+    super({ highWaterMark: PENDING_BYTES });
+    this.#store = store;
   }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
+    this.#take([chunk], done);
+  }
+
+  override _writev(chunks: readonly { chunk: Uint8Array }[], done: (error?: Error) => void): void {
+    this.#take(
+      chunks.map(({ chunk }) => chunk),
+      done,
+    );
+  }
+
+  #take(chunks: readonly Uint8Array[], done: (error?: Error) => void): void {
+    this.settled = this.#store(chunks).then(() => done(), done);
+  }
+}
+
+async function writeAll(file: number, chunks: readonly Uint8Array[]): Promise<void> {
+  for (let rest = chunks; rest.length > 0; ) {
+    const { bytesWritten } = await writev(file, rest);
+    rest = without(rest, bytesWritten);
+  }
+}
+
+/** What is left when so many bytes are taken away from the beginning. */
+function without(chunks: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let left = bytes;
+  const first = chunks.findIndex((chunk) => {
+    if (chunk.length > left) return true;
+    left -= chunk.length;
+    return false;
+  });
+  const [cut, ...rest] = first < 0 ? [] : chunks.slice(first);
+  return cut === undefined ? [] : [cut.subarray(left), ...rest];
 }

@@ -27,15 +27,15 @@ vi.mock('node:fs', async (original) => {
     }
     return fake;
   };
-  const write = standIn(fs.write, ((...args: unknown[]) => {
+  const writev = standIn(fs.writev, ((...args: unknown[]) => {
     if (disk.full) (args.at(-1) as (error: Error) => void)(noSpace('write'));
-    else (fs.write as (...args: unknown[]) => void)(...args);
-  }) as typeof fs.write);
+    else (fs.writev as (...args: unknown[]) => void)(...args);
+  }) as typeof fs.writev);
   const writeFileSync: typeof fs.writeFileSync = (...args) => {
     if (disk.full) throw noSpace('write');
     fs.writeFileSync(...args);
   };
-  return { ...fs, write, writeFileSync };
+  return { ...fs, writev, writeFileSync };
 });
 
 const request = { workType: 'cat', parameters: {}, origin: 'unix' as const };
