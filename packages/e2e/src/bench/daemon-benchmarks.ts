@@ -63,7 +63,8 @@ export const statusRoundTrips: Benchmark<Side> = {
   measure: async ({ daemon }) => {
     const client = await RawClient.open(daemon.socket);
     const count = 4000;
-    for (let i = 0; i < 500; i += 1) await client.command('status');
+    // Until this client too is compiled, it is this client that is measured.
+    for (let i = 0; i < count; i += 1) await client.command('status');
     const since = performance.now();
     for (let i = 0; i < count; i += 1) await client.command('status');
     const rate = count / elapsed(since);

@@ -1,6 +1,7 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { errorReply, greetingLine, ReceptorError } from '@receptor/protocol';
 import type { Logger, Origin } from '@receptor/workceptor';
+import { Anticipation } from './anticipation.js';
 import type { CommandContext, Reply } from './command.js';
 import { Connection } from './connection.js';
 import type { ControlLimits } from './limits.js';
@@ -28,6 +29,7 @@ export class Session implements CommandContext {
   readonly #connection: Connection;
   readonly #stream: Duplex;
   readonly #lines: LineReader;
+  readonly #anticipation = new Anticipation();
   /** What becomes of the client's bytes: commands, or the payload of the last of them, or nothing. */
   #input: 'commands' | Payload | 'dropped' = 'commands';
   #busy = false;
@@ -117,6 +119,7 @@ export class Session implements CommandContext {
 
   #received(chunk: Buffer): void {
     if (this.#input === 'commands') {
+      this.#anticipation.heard();
       this.#lines.push(chunk);
       this.#advance();
     } else if (this.#input !== 'dropped') {
@@ -156,6 +159,7 @@ export class Session implements CommandContext {
       this.#connection.finish(0);
     } else {
       if (this.#lines.unfinished) this.#limitUnfinished();
+      else this.#anticipation.answered();
       if (this.#stream.isPaused()) this.#stream.resume();
     }
   }
