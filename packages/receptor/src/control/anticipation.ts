@@ -16,28 +16,39 @@ export class Anticipation {
   #answered = Number.NEGATIVE_INFINITY;
   #waiting = false;
   #turning = false;
+  readonly #now: () => number;
+  readonly #soon: (turn: () => void) => void;
+
+  /**
+   * @param now milliseconds of a clock that only goes on
+   * @param soon calls back at the next turn of the event loop, which does not sleep before that
+   */
+  constructor(now = () => performance.now(), soon: (turn: () => void) => void = setImmediate) {
+    this.#now = now;
+    this.#soon = soon;
+  }
 
   /** The client has sent something. */
   heard(): void {
     this.#waiting = false;
-    const atOnce = performance.now() - this.#answered < AT_ONCE_MS;
+    const atOnce = this.#now() - this.#answered < AT_ONCE_MS;
     this.#proof = Math.min(this.#proof + 1, atOnce ? 2 * PENANCE : 0);
   }
 
   /** Everything that the client has asked is answered. */
   answered(): void {
-    this.#answered = performance.now();
+    this.#answered = this.#now();
     if (this.#proof < PROOF) return;
     this.#waiting = true;
     if (this.#turning) return;
     this.#turning = true;
-    setImmediate(this.#turn);
+    this.#soon(this.#turn);
   }
 
   /** While this is pending, the event loop looks for what has come and does not sleep. */
   readonly #turn = (): void => {
-    if (this.#waiting && performance.now() - this.#answered < AWAKE_MS) {
-      setImmediate(this.#turn);
+    if (this.#waiting && this.#now() - this.#answered < AWAKE_MS) {
+      this.#soon(this.#turn);
       return;
     }
     this.#turning = false;
