@@ -3,7 +3,10 @@ import type { Benchmark } from './benchmark.js';
 
 const MEGABYTES = 100;
 
-/** A pod that waits until its output is ready to be written, then writes it at full speed. */
+/** busybox knows the time in whole seconds only, so it is told when one begins. */
+const SAY_WHEN = 's=$(date +%s); while [ $(date +%s) = $s ]; do :; done; date +%s';
+
+/** A pod that waits until its output is ready to be written, then says when it begins and writes it at full speed. */
 const pod = (name: string) =>
   JSON.stringify({
     apiVersion: 'v1',
@@ -18,7 +21,7 @@ const pod = (name: string) =>
           command: [
             'sh',
             '-c',
-            `head -c ${MEGABYTES}000000 /dev/urandom > /tmp/f; sleep 1; date +%s.%N; cat /tmp/f; sync`,
+            `head -c ${MEGABYTES}000000 /dev/urandom > /tmp/f; sleep 1; ${SAY_WHEN}; cat /tmp/f; sync`,
           ],
         },
       ],
