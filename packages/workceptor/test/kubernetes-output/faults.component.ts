@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { LogFault, Script, ScriptIo } from '@receptor/kubernetes-simulator';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { normalise } from '../../src/workers/kubernetes/output/normalise.js';
-import { inPieces, PodScene, UnitFiles } from '../support/pod-scene.js';
+import { inPieces, PodScene, slowClock, UnitFiles } from '../support/pod-scene.js';
 import { numbers, varied } from '../support/varied.js';
 
 const attached = (io: ScriptIo) => io.attached;
@@ -14,15 +14,6 @@ beforeEach(() => {
   unit = new UnitFiles();
 });
 afterEach(() => unit.remove());
-
-/** A clock of a log that goes on by so much with each line. */
-const slowClock = (stepNs: bigint) => {
-  let time = BigInt(Date.now() - 3_600_000) * 1_000_000n;
-  return () => {
-    time += stepNs;
-    return time;
-  };
-};
 
 const same = (bytes: Buffer, expected: Buffer): void => {
   if (bytes.equals(expected)) return;

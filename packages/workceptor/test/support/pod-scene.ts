@@ -48,6 +48,15 @@ export const inPieces =
     return { exitCode: 0 };
   };
 
+/** A clock of a log that goes on by so much with each line. */
+export const slowClock = (stepNs: bigint) => {
+  let time = BigInt(Date.now() - 3_600_000) * 1_000_000n;
+  return () => {
+    time += stepNs;
+    return time;
+  };
+};
+
 /** A simulator, and a client of it, whose pods' output is collected. */
 export class PodScene {
   private script: Script | undefined;

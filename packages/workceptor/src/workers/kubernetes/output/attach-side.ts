@@ -26,6 +26,8 @@ export class AttachSide {
   private last = 0;
   private channels = [new WholeLines(PIECE), new WholeLines(PIECE)] as const;
   private seen: Channel | undefined;
+  /** The only channel in use before both were. */
+  single: Channel = 0;
   /** Whether both channels have been seen. */
   mixed = false;
 
@@ -43,7 +45,6 @@ export class AttachSide {
     this.asked = true;
     this.complete = false;
     this.brought = false;
-    this.seen = undefined;
     this.heardOnce = undefined;
     this.last = now;
     for (const channel of this.channels) channel.end();
@@ -58,6 +59,7 @@ export class AttachSide {
   /** Whether bytes of this channel come after such of the other. */
   changes(channel: Channel): boolean {
     const changes = this.seen !== undefined && this.seen !== channel;
+    if (!changes && !this.mixed) this.single = channel;
     this.seen = channel;
     this.mixed ||= changes;
     return changes;

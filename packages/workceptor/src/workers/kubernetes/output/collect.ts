@@ -178,7 +178,7 @@ class Collector {
     this.options.signal.throwIfAborted();
     const { merge } = this;
     merge.finish(this.clock.now());
-    const doubts = this.judgeHead();
+    const doubts = [...this.judgeHead(), ...merge.unsure];
     this.store?.write(merge.takeWrites());
     await this.store?.flush();
     await this.store?.save(merge.checkpoint, merge.flaws, this.head.facts);

@@ -8,13 +8,19 @@ import type { MergedOutput } from './merged-output.js';
 const LINE_QUIET_MS = 100;
 /** How long the log's lines are held for an attach that is being placed. */
 const HOLD_MS = 1000;
-/** How long a line of the log is held for an attach that goes on without bringing it. */
+/** How long one source is waited for to bring what the other has, while it goes on without. */
 const PASSED_MS = 10_000;
 /** Silence of the log after which what attach has brought will not come. */
 const SETTLED_MS = 1000;
 
+const UNMATCHED =
+  'lines of standard output and standard error that attach brought were not found in the log, and may be in the output twice';
+
 /** The merge of two channels over time: when attach is joined, and what is given up. */
 export class LinePhase extends LineMerge {
+  /** Since when the log should have shown what attach began with. */
+  private suspectSince: number | undefined;
+
   constructor(
     private readonly output: MergedOutput,
     private readonly log: LogPlace,
@@ -43,16 +49,23 @@ export class LinePhase extends LineMerge {
     }
     if (this.attach === 'joined' && this.attachFull && logQuiet >= SETTLED_MS && !log.seek) {
       this.forgetExpected();
-      output.notes.add('Lines of standard output and standard error could not all be found in the log.');
+      output.unsure.add(UNMATCHED);
     }
+    this.suspectSince = this.suspicious ? (this.suspectSince ?? now) : undefined;
+    const patience = Math.min(logQuiet, now - (this.suspectSince ?? now));
+    if (patience >= PASSED_MS && !log.seek) this.trustAttach();
     if (this.attach === 'joined') this.releaseLog(now - PASSED_MS);
     this.drain();
   }
 
   finish(now: number): void {
+    const { log, output } = this;
     this.endLog(now);
     if (this.attach === 'waiting') this.join();
     this.releaseLog();
+    this.trustAttach();
+    // A log that lost nothing has all that attach has.
+    if (this.expects && !log.refused && !log.lossy) output.unsure.add(UNMATCHED);
     this.drain();
   }
 

@@ -55,6 +55,8 @@ export class LogPlace {
   ended = false;
   /** The log will not be read. */
   refused = false;
+  /** Something of it was gone before it was read. */
+  lossy = false;
   /** While `at` is not known: the last place that was. */
   private left: Place | undefined;
   private readySince: number | undefined;

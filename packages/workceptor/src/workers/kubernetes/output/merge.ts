@@ -1,12 +1,14 @@
 import { AttachSide, type Channel } from './attach-side.js';
 import { type Checkpoint, type Flaws, FRESH, type MergeStart } from './checkpoint.js';
 import { LinePhase } from './line-phase.js';
-import { type LogOrder, LogPlace } from './log-place.js';
+import { type LogOrder, LogPlace, type Place } from './log-place.js';
 import type { LogCursor } from './log-reader.js';
 import { LogSearch, type Standing } from './log-search.js';
 import type { LogTail } from './log-tail.js';
 import { MergedOutput } from './merged-output.js';
+import { normalise } from './normalise.js';
 import { type Disagreement, PositionMerge } from './position-merge.js';
+import type { Window } from './window.js';
 
 /*
  * Two sources, one output. Attach is exact but begins at an unknown place, and can end at any; the log begins at the
@@ -51,7 +53,14 @@ export class Merge {
     this.sync = start.saved;
     if (!start.saved.mixed) return;
     this.lines = this.newLines();
-    this.lines.expect(start.lines);
+    // What the log was behind then it brings again, and what the output has had since.
+    const end = start.tail.length - normalise(start.lines).length;
+    const from = end - (start.saved.written - start.saved.logAt);
+    const before = start.tail.subarray(0, Math.max(0, from));
+    const newline = before.lastIndexOf(10);
+    const offset = newline < 0 ? (start.saved.cursor?.taken ?? 0) : before.length - newline - 1;
+    const behind = start.tail.subarray(Math.max(0, from), Math.max(0, end));
+    this.lines.logGoesOn(offset, Buffer.concat([behind, start.lines]));
   }
 
   /** Where the log is to be read. */
@@ -103,6 +112,11 @@ export class Merge {
     if (!this.positions.headLost) this.output.gap(reason, 0);
   }
 
+  /** What may be wrong with the output though nothing shows where; a phrase each. */
+  get unsure(): ReadonlySet<string> {
+    return this.output.unsure;
+  }
+
   /** What is to be written, once. */
   takeWrites(): Buffer[] {
     return this.output.takeWrites();
@@ -115,16 +129,21 @@ export class Merge {
 
   /** Content of the log, and the cursor behind it. */
   onLog(now: number, content: Buffer, cursor: LogCursor | undefined): void {
+    const sought = this.log.seek;
     const placed = this.log.take(now, content, cursor);
-    if (this.lines) this.lines.onLog(now, placed.raw);
-    else this.positions.onLog(now, placed);
+    if (this.lines) {
+      if (sought && !this.log.seek) this.linesGoOn(this.lines);
+      this.lines.onLog(now, placed.raw);
+    } else this.positions.onLog(now, placed);
     this.settle(now);
   }
 
   /** The cursor's line was not found again: what came after it may have been lost. */
   onLogLost(now: number): void {
     const { log, lines, output, positions, side } = this;
+    log.lossy = true;
     if (lines) {
+      lines.logSkips(now);
       if (lines.attach !== 'joined' && !side.complete) output.gap(ROTATED);
       log.give({ kind: 'after', cursor: log.cursor });
     } else if (positions.attach === 'joined' || side.complete || (positions.lag ?? 0) > 0)
@@ -182,7 +201,7 @@ export class Merge {
   onAttach(now: number, channel: Channel, bytes: Buffer): void {
     if (!this.side.asked) return;
     if (this.side.changes(channel) && !this.lines) this.becomeLines(now);
-    this.attachBrings(now, this.side.push(now, channel, bytes));
+    this.attachBrings(now, channel, this.side.push(now, channel, bytes));
     this.settle(now);
   }
 
@@ -193,14 +212,16 @@ export class Merge {
    */
   onAttachClosed(now: number, whole: boolean, last = whole): void {
     if (!this.side.asked) return;
-    for (const rest of this.side.close(whole, this.attach === 'joined')) {
-      if (whole) this.attachBrings(now, rest);
-      else if (!this.lines) this.attachBrings(now, withoutTrailingReturns(rest));
+    const all = whole || this.log.refused;
+    for (const [channel, rest] of this.side.close(whole, this.attach === 'joined').entries()) {
+      if (all) this.attachBrings(now, channel as Channel, rest);
+      else if (!this.lines) this.attachBrings(now, channel as Channel, withoutTrailingReturns(rest));
     }
     this.dropAttach = false;
     this.side.asked = false;
     // What is not placed yet may still be, when it was the last.
     if (this.lines && last && this.lines.attach === 'waiting') this.lines.join();
+    if (all) this.lines?.endAttach();
     this.lines?.drop();
     this.positions.close(last);
     const behind = this.log.parked || this.positions.farBehind;
@@ -230,17 +251,19 @@ export class Merge {
     if (log.refused && !side.whole) output.gap('neither the log nor attach could be read to the end');
   }
 
-  private attachBrings(now: number, raw: Buffer): void {
+  private attachBrings(now: number, channel: Channel, raw: Buffer): void {
     if (raw.length === 0) return;
-    if (this.lines) this.lines.onAttach(raw);
+    if (this.lines) this.lines.onAttach(channel, raw);
     else this.positions.onAttach(now, raw);
     if (!this.lines && !this.log.refused && this.positions.tooFarBehind) this.search.park();
   }
 
   private joinBlindly(now: number): void {
     if (this.attach !== 'waiting') return;
-    if (this.lines) this.lines.join();
-    else this.positions.joinAtEnd(now);
+    if (this.lines) {
+      this.lines.join();
+      this.lines.trustAttach();
+    } else this.positions.joinAtEnd(now);
   }
 
   // ---- from positions to lines
@@ -256,9 +279,14 @@ export class Merge {
   /** The sources do not say the same: a line of the other channel is on its way, or the log has lost something. */
   private disagree(now: number, rest: Disagreement): void {
     const lines = this.lines ?? this.becomeLines(now);
-    if (rest.from !== undefined) lines.remember(this.output.known.slice(rest.from, this.output.written));
+    const { output, side } = this;
+    if (rest.from !== undefined) this.remember(lines, rest.from);
     if (rest.log) lines.onLog(now, rest.log);
-    if (rest.attach) lines.onAttach(rest.attach);
+    if (rest.attach) {
+      if (rest.at !== undefined)
+        lines.channelGoesOn(side.single, lineOffset(output.known, rest.at, this.log.place));
+      lines.onAttach(side.single, rest.attach);
+    }
   }
 
   private becomeLines(now: number): LinePhase {
@@ -267,16 +295,33 @@ export class Merge {
     this.lines = lines;
     side.keepLinesWhole();
     this.sync = { ...this.positionCheckpoint(), mixed: true };
-    if (log.at !== undefined && log.at < output.written)
-      lines.expect(output.known.slice(log.at, output.written));
-    else if (log.at === undefined && !log.seek && !log.refused) this.search.start(now, 'near', this.standing);
-    const { queue, held, bound } = positions.handOver();
+    if (log.at === undefined && !log.seek && !log.refused) this.search.start(now, 'near', this.standing);
+    const { queue, held, bound, joined } = positions.handOver();
+    if (log.at !== undefined) this.linesGoOn(lines);
     if (positions.attach !== 'off') lines.beginAttach();
-    if (positions.attach === 'joined') lines.join();
-    if (bound !== undefined) lines.remember(output.known.slice(bound, output.written));
-    for (const raw of queue) lines.onAttach(raw);
+    if (joined) {
+      lines.join();
+      // The other channel's lines may be among what the log has brought before that.
+      this.remember(lines, bound, joined.from);
+      this.remember(lines, joined.to);
+      lines.channelGoesOn(side.single, lineOffset(output.known, joined.to, log.place));
+      if (positions.attachedFromStart) lines.trustAttach();
+    } else if (positions.attach === 'waiting') this.remember(lines, bound);
+    for (const raw of queue) lines.onAttach(side.single, raw);
     for (const item of held) lines.onLog(item.since, item.raw);
     return lines;
+  }
+
+  /** The log's place is known: it goes on there. */
+  private linesGoOn(lines: LinePhase): void {
+    const { log, output } = this;
+    const at = Math.min(log.at ?? output.written, output.written);
+    lines.logGoesOn(lineOffset(output.known, at, log.place), output.known.slice(at, output.written));
+  }
+
+  private remember(lines: LinePhase, from: number, to = this.output.written): void {
+    const { known } = this.output;
+    if (from < to) lines.remember(lineOffset(known, from, this.log.place), known.slice(from, to));
   }
 
   private newLines(): LinePhase {
@@ -304,6 +349,14 @@ export class Merge {
     const waiting = lines ? lines.waitingSince : positions.held.since;
     if (this.attach === 'joined' && this.side.isDead(now, waiting)) this.dropAttach = true;
   }
+}
+
+/** How far behind the beginning of its line a position is; a line longer than what is known began where the log says. */
+function lineOffset(known: Window, position: number, log: Place): number {
+  const before = known.slice(known.start, position);
+  const newline = before.lastIndexOf(10);
+  if (newline >= 0 || known.start === 0) return before.length - newline - 1;
+  return Math.max(0, (log.cursor?.taken ?? 0) + position - log.at);
 }
 
 function withoutTrailingReturns(bytes: Buffer): Buffer {

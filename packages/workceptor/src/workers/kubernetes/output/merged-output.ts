@@ -17,6 +17,8 @@ export class MergedOutput {
   readonly known: Window;
   readonly folding = new Folding();
   readonly notes = new Set<string>();
+  /** What may be wrong with it though nothing shows where; a phrase each. */
+  readonly unsure = new Set<string>();
   private readonly gaps: Gap[];
   private readonly doubts: Doubts;
   private writes: Buffer[] = [];

@@ -23,8 +23,22 @@ const HEAD_LOST = 'the log had lost its beginning before it was read';
 export interface Disagreement {
   readonly log?: Buffer;
   readonly attach?: Buffer;
-  /** The position of attach's bytes, where some of it is in the output already. */
+  /** The position of attach's bytes, where it is known. */
+  readonly at?: number;
+  /** The same, where some of it is in the output already. */
   readonly from?: number;
+}
+
+/** What is left to be merged otherwise. */
+interface Handover {
+  /** What attach has brought. */
+  readonly queue: Buffer[];
+  /** What the log has brought. */
+  readonly held: { readonly raw: Buffer; readonly since: number }[];
+  /** Attach cannot have begun before this position. */
+  readonly bound: number;
+  /** Where it began and where it has come to, if that is known. */
+  readonly joined: { readonly from: number; readonly to: number } | undefined;
 }
 
 /**
@@ -47,6 +61,8 @@ export class PositionMerge {
   private joiner: Joiner | undefined;
   /** Before the join: what attach has brought, and the count of bytes before it. */
   private queue: { at: number; raw: Buffer }[] = [];
+  /** Position before which attach cannot have begun. */
+  private bound = 0;
   /** Position at which attach began, and how many bytes it has brought since. */
   private joinedAt = 0;
   private count = 0;
@@ -105,7 +121,8 @@ export class PositionMerge {
 
   ask(): void {
     this.attach = 'waiting';
-    this.joiner = new Joiner(this.output.known.end, WINDOW);
+    this.bound = this.output.known.end;
+    this.joiner = new Joiner(this.bound, WINDOW);
     this.queue = [];
     this.pace = undefined;
     this.fullSince = undefined;
@@ -192,8 +209,8 @@ export class PositionMerge {
   }
 
   /** What the two sources have brought and is not written: nothing of it is merged by position any more. */
-  handOver(): { queue: Buffer[]; held: { raw: Buffer; since: number }[]; bound: number | undefined } {
-    const { queue, joiner, undecided } = this;
+  handOver(): Handover {
+    const { queue, undecided } = this;
     const since = undecided?.since ?? 0;
     this.over = true;
     this.queue = [];
@@ -201,7 +218,8 @@ export class PositionMerge {
     return {
       queue: queue.map(({ raw }) => raw),
       held: [...this.takeUndecided().map((raw) => ({ raw, since })), ...this.held.takeAll()],
-      bound: this.attach === 'waiting' ? joiner?.bound : undefined,
+      bound: this.bound,
+      joined: this.attach === 'joined' ? { from: this.joinedAt, to: this.joinedAt + this.count } : undefined,
     };
   }
 
@@ -240,7 +258,7 @@ export class PositionMerge {
     if (at < output.written) {
       const over = Math.min(norm.length, output.written - at);
       if (!output.known.agrees(at, norm.subarray(0, over))) {
-        this.disagree(now, { attach: raw, from: at });
+        this.disagree(now, { attach: raw, at, from: at });
         return;
       }
       raw = raw.subarray(rawLength(raw, over));
@@ -250,7 +268,7 @@ export class PositionMerge {
     if (norm.length === 0) return;
     if (!output.known.agrees(at, norm)) {
       if (!this.isLossy(output.known.slice(at, output.known.end), norm)) {
-        this.disagree(now, { attach: raw });
+        this.disagree(now, { attach: raw, at });
         return;
       }
       this.held.takeAll();
