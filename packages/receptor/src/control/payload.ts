@@ -15,6 +15,8 @@ export class Payload extends Readable {
   constructor(source: PayloadSource, signal: AbortSignal) {
     super();
     this.#source = source;
+    // Whoever reads it hears of the error; when nobody does any more, because the disk is full, nobody has to.
+    this.on('error', () => {});
     const broken = () => this.destroy(signal.reason as Error);
     signal.addEventListener('abort', broken, { once: true });
     this.#detach = () => signal.removeEventListener('abort', broken);

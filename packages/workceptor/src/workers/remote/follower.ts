@@ -21,6 +21,8 @@ export class Follower {
   #cancelled = false;
   #again: AbortController | undefined;
   #told = '';
+  /** While the output has no room here: how the unit stands. */
+  #held: { status?: FollowedStatus } | undefined;
 
   /** @param stop ends the following */
   constructor(record: RemoteRecord, access: RemoteAccess, retry: Retry, stop: AbortSignal) {
@@ -28,7 +30,7 @@ export class Follower {
     this.#access = access;
     this.#retry = retry;
     this.#stop = stop;
-    this.#output = new Output(record.unit.stdoutPath, () => record.unit.outputChanged());
+    this.#output = new Output(record.unit.stdoutPath, () => this.#onOutput());
   }
 
   /**
@@ -110,7 +112,19 @@ export class Follower {
     return followByPolling(session, { unitId, output: this.#output, open, sign, onStatus }, signal);
   }
 
-  #onStatus({ State, Detail }: FollowedStatus): void {
+  #onOutput(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held?.status) this.#onStatus(held.status);
+    this.#record.unit.outputChanged();
+  }
+
+  #onStatus(status: FollowedStatus): void {
+    if (this.#held) {
+      this.#held.status = status;
+      return;
+    }
+    const { State, Detail } = status;
     const { unit } = this.#record;
     this.#retry.reset();
     this.#told = '';
@@ -123,7 +137,14 @@ export class Follower {
     if (text === this.#told) return;
     this.#told = text;
     const { extra, unit } = this.#record;
-    if (isLoss(error)) unit.log.info(`Connection to ${extra.RemoteNode} failed with error: ${text}`);
-    else unit.log.error(`Cannot follow unit ${extra.RemoteUnitID} on ${extra.RemoteNode}: ${text}`);
+    if (isLoss(error)) {
+      unit.log.info(`Connection to ${extra.RemoteNode} failed with error: ${text}`);
+      return;
+    }
+    unit.log.error(`Cannot follow unit ${extra.RemoteUnitID} on ${extra.RemoteNode}: ${text}`);
+    // Nothing is lost: the other node keeps the unit, and it goes on here from where it stopped.
+    this.#held ??= {};
+    const detail = `Cannot take what the unit does on ${extra.RemoteNode}, and try again: ${text}`;
+    void unit.update({ detail }).catch(() => undefined);
   }
 }

@@ -53,8 +53,9 @@ export class OutputStore {
     }
   }
 
-  /** Appends. Errors come from {@link flush}. */
+  /** Appends. Errors come from {@link flush}; after the first, what comes is thrown away. */
   write(buffers: Buffer[]): void {
+    if (this.failure) return;
     for (const bytes of buffers) {
       this.queue.push(bytes);
       this.pending += bytes.length;
