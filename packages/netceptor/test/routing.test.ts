@@ -64,6 +64,18 @@ describe('a router', () => {
     expect([...foo.routes().keys()]).toEqual(['p1']);
   });
 
+  it('finds a way whose cost is more than a number can be', () => {
+    const foo = router('foo');
+    foo.linkUp('p1', 1e308);
+    const links = new Map([
+      ['foo', 1e308],
+      ['far', 1e308],
+    ]);
+    foo.receive(update({ nodeId: 'p1', connections: links }), 0);
+    foo.receive(update({ nodeId: 'far', connections: new Map([['p1', 1e308]]) }), 0);
+    expect(foo.routes().get('far')).toEqual({ nextHop: 'p1', cost: Number.POSITIVE_INFINITY });
+  });
+
   it('drops the other side of a link as soon as one side says it is gone', () => {
     const foo = router('foo');
     foo.linkUp('a', 1);

@@ -292,9 +292,15 @@ describe('a listener', () => {
     expect(large).toBe(4);
     await talk();
     expect(large).toBe(0);
+    const vanished = once(a, 'nodeVanished');
     network.disconnect('b', 'c');
-    await once(a, 'nodeVanished');
-    while (!a.isReachable('c') || !last(made).isReachable('a')) await once(b, 'routesChanged');
+    await vanished;
+    for (const [from, to] of [
+      [a, 'c'],
+      [b, 'c'],
+      [last(made), 'a'],
+    ] as const)
+      while (!from.isReachable(to)) await once(from, 'routesChanged');
     await talk();
     expect(large).toBe(4);
   });

@@ -22,7 +22,9 @@ export function shortestPaths(graph: Graph, self: string): RoutingTable {
   /** The cheapest way to each node so far: dearer ones need not be looked at, and in a dense graph they are nearly all. */
   const best = new Map<string, number>();
   const offer = (node: string, nextHop: string, cost: number): void => {
-    if (cost >= (best.get(node) ?? Number.POSITIVE_INFINITY)) return;
+    const known = best.get(node);
+    // A sum of huge costs is infinite, and a way all the same.
+    if (known !== undefined && cost >= known) return;
     best.set(node, cost);
     queue.push({ node, nextHop, cost });
   };

@@ -161,6 +161,46 @@ describe('Merge', () => {
     );
   });
 
+  it.each([
+    ['while the next connection is open', true],
+    ['before there is another', false],
+  ])('keeps what attach brought and was cut, when the log turns out to be forbidden %s', (_, asked) => {
+    const output = varied(100_000);
+    const scene = new Scene(new Merge(), output);
+    scene.attach(0);
+    scene.attachBrings(50_000);
+    scene.attachEnds(false);
+    const resume = () => {
+      scene.attach(60_000);
+      scene.attachBrings(100_000);
+    };
+    if (asked) resume();
+    scene.merge.onLogRefused(scene.now);
+    if (!asked) resume();
+    scene.attachEnds(true);
+    scene.merge.finish(scene.now);
+    const expected = Buffer.concat([output.subarray(0, 50_000), output.subarray(60_000)]);
+    expect(scene.result.equals(expected)).toBe(true);
+    expect(scene.merge.flaws.gaps).toEqual([
+      { at: 50_000, reason: 'attach was interrupted, and the log may not be read' },
+    ]);
+  });
+
+  it('keeps what attach brought for so long that it was not kept for comparing, when the log is forbidden', () => {
+    const output = varied(3 * WINDOW);
+    const scene = new Scene(new Merge(), output);
+    scene.merge.onLogReady(scene.now, false);
+    scene.attach(0);
+    scene.attachBrings(2 * WINDOW);
+    scene.wait(40_000);
+    scene.attachBrings(output.length);
+    scene.merge.onLogRefused(scene.now);
+    scene.attachEnds(true);
+    scene.merge.finish(scene.now);
+    expect(scene.result.equals(output)).toBe(true);
+    expect(scene.merge.flaws.gaps).toEqual([]);
+  });
+
   it('loses and repeats nothing, however the sources interleave, end and begin again', () => {
     const event = fc.record({
       what: fc.constantFrom('log', 'attach', 'both', 'drop', 'begin', 'wait'),

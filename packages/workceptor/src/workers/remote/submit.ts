@@ -58,7 +58,7 @@ export async function submit(
 const NONE: ReadonlySet<string> = new Set();
 
 /** What changes when a unit has been started: its secrets are of no more use here. */
-export function started({ RemoteParams }: RemoteExtraData): Partial<RemoteExtraData> {
+function started({ RemoteParams }: RemoteExtraData): Partial<RemoteExtraData> {
   return { RemoteStarted: true, RemoteParams: withoutSecrets(RemoteParams) };
 }
 

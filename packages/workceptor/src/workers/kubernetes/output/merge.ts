@@ -20,6 +20,7 @@ import type { Window } from './window.js';
  * nothing, and lines are matched instead (line-phase.ts).
  */
 
+const INTERRUPTED = 'attach was interrupted, and the log may not be read';
 const ROTATED = 'the log was rotated before it was read';
 
 /**
@@ -29,6 +30,8 @@ const ROTATED = 'the log was rotated before it was read';
 export class Merge {
   /** Attach is to be closed, and may be opened anew. */
   dropAttach = false;
+  /** Whether the present connection is not the first that brings something. */
+  private interrupted = false;
   private readonly output: MergedOutput;
   private readonly log: LogPlace;
   private readonly side = new AttachSide();
@@ -175,6 +178,8 @@ export class Merge {
   /** The log will not be read: attach alone gives the output. */
   onLogRefused(now: number): void {
     this.log.refuse();
+    if (!this.lines) this.positions.takeUpAbandoned();
+    if (this.attach === 'waiting' && this.interrupted) this.output.gap(INTERRUPTED);
     this.joinBlindly(now);
     this.settle(now);
   }
@@ -183,12 +188,13 @@ export class Merge {
   onAttachAsked(now: number): void {
     const { output, side } = this;
     this.dropAttach = false;
+    this.interrupted = side.used;
     side.ask(now);
     if (this.log.parked) this.search.takeUp(now, this.standing);
     if (this.lines) this.lines.beginAttach();
     else this.positions.ask();
     if (!this.log.refused) return;
-    if (side.used) output.gap('attach was interrupted, and the log may not be read');
+    if (side.used) output.gap(INTERRUPTED);
     this.joinBlindly(now);
   }
 

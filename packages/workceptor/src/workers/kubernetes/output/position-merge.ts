@@ -73,6 +73,9 @@ export class PositionMerge {
   private over = false;
   /** The connection has ended; what it brought is still to be placed. */
   private closed = false;
+  /** What connections brought that ended before anything was known of the log: all there is, if it may not be read. */
+  private abandoned: Buffer[] = [];
+  private abandonedBytes = 0;
   /** Content of the log that is not what attach brought, too little of it to say why; part of the log's present order. */
   private undecided: { raw: Buffer; order: number; since: number } | undefined;
   /** Whether the log was opened anew because it did not have what attach shows. */
@@ -138,13 +141,38 @@ export class PositionMerge {
   }
 
   private drop(): void {
+    this.abandon();
     this.attach = 'off';
     this.joiner = undefined;
     this.queue = [];
   }
 
+  private abandon(): void {
+    if (this.output.known.end > 0) return;
+    for (const { raw } of this.queue) {
+      this.abandonedBytes += raw.length;
+      if (this.abandonedBytes > HOLD_LIMIT) return;
+      this.abandoned.push(raw);
+    }
+  }
+
+  /** The log may not be read: what attach brought before that was known, if nothing came of it yet, is the output's beginning. */
+  takeUpAbandoned(): void {
+    const { abandoned, output } = this;
+    this.abandoned = [];
+    if (output.known.end > 0) return;
+    for (const raw of abandoned) {
+      const norm = normalise(raw);
+      output.folding.onAttach(output.written, raw, norm);
+      output.fromAttach(raw);
+      output.known.append(norm);
+      output.written += norm.length;
+    }
+  }
+
   onLog(now: number, { raw: content, origin }: Placed): void {
     const { log, output } = this;
+    this.abandoned = [];
     if (log.at === undefined || content.length === 0) return;
     let raw = this.undecided ? Buffer.concat([...this.takeUndecided(), content]) : content;
     let norm = normalise(raw);
@@ -176,7 +204,7 @@ export class PositionMerge {
 
   /** Attach began where what is known ends: nothing else can say where. */
   joinAtEnd(now: number): void {
-    this.joinAt(now, this.output.known.end);
+    this.joinAt(now, this.output.known.end - (this.joiner?.first ?? 0));
   }
 
   /** Writes what is held and came before `since`, up to position `to`. */
@@ -380,6 +408,7 @@ export class PositionMerge {
   }
 
   private forgetQueue(joiner: Joiner): void {
+    this.abandon();
     joiner.forget();
     this.queue = [];
     this.fullSince = undefined;
