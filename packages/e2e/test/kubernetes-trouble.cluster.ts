@@ -44,9 +44,10 @@ describe.skipIf(!kubeconfig)('trouble with a real cluster', () => {
     await directory?.remove();
   });
 
-  afterEach(async () => {
+  const releaseAll = async () => {
     for (const id of units.splice(0)) await client.releaseWork(id);
-  });
+  };
+  afterEach(releaseAll);
 
   /** The kubeconfig with something changed. */
   function changed(change: (cluster: Record<string, string>, user: Record<string, string>) => void): string {
@@ -239,6 +240,8 @@ describe.skipIf(!kubeconfig)('trouble with a real cluster', () => {
       for await (const chunk of client.results(id)) chunks.push(chunk as Buffer);
       expect(Buffer.concat(chunks).toString()).toBe(lines);
       expect(unit).toMatchObject({ State: WorkState.Succeeded, Detail: 'Finished' });
+      // Over this way alone its pod can be deleted.
+      await releaseAll();
     } finally {
       await proxy.close();
     }

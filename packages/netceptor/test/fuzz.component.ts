@@ -23,6 +23,7 @@ const FOUND: readonly (readonly [what: string, target: string, input: string])[]
     ).toString('hex'),
   ],
   ['a handshake on a clock that stood still', 'quic-handshake', 'a00087fb'],
+  ['a stream that was still under way when its time was over', 'quic-handshake', '18f1ad60'],
 ];
 
 describe('fuzzing', () => {
