@@ -22,6 +22,11 @@ const FOUND: readonly (readonly [what: string, target: string, input: string])[]
         '"ForwardingNode":"foo","SuspectedDuplicate":0,"UpdateID":"second"}',
     ).toString('hex'),
   ],
+  [
+    'quotes without an end, which took seconds',
+    'wire',
+    Buffer.from(`\u0002${'\\"'.repeat(32_000)}`).toString('hex'),
+  ],
   ['a handshake on a clock that stood still', 'quic-handshake', 'a00087fb'],
   ['a stream that was still under way when its time was over', 'quic-handshake', '18f1ad60'],
 ];

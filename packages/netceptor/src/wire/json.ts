@@ -8,7 +8,8 @@ export class NumberText {
 /** A JSON value whose numbers are kept as text, and whose keys still have their mark. */
 type Json = null | boolean | string | NumberText | readonly Json[] | { readonly [key: string]: Json };
 
-const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/gs;
+/** A string without an end is one too, to be refused later: to look for its end again from each quote in it would take seconds. */
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|-?\d[\d.eE+-]*/gs;
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const UINT64 = /^(?:0|[1-9]\d{0,19})$/;
 const UINT64_END = 1n << 64n;
