@@ -178,7 +178,7 @@ export class Merge {
   /** The log will not be read: attach alone gives the output. */
   onLogRefused(now: number): void {
     this.log.refuse();
-    if (!this.lines) this.positions.takeUpAbandoned();
+    if (!this.lines) this.positions.takeUpEarly();
     if (this.attach === 'waiting' && this.interrupted) this.output.gap(INTERRUPTED);
     this.joinBlindly(now);
     this.settle(now);

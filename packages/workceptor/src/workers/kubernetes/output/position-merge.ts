@@ -1,4 +1,5 @@
 import type { AttachSide } from './attach-side.js';
+import { EarlyAttach } from './early-attach.js';
 import { HeldLog } from './held-log.js';
 import { Joiner, QUIET_MS } from './join.js';
 import { LINE_LIMIT } from './line-merge.js';
@@ -73,9 +74,7 @@ export class PositionMerge {
   private over = false;
   /** The connection has ended; what it brought is still to be placed. */
   private closed = false;
-  /** What connections brought that ended before anything was known of the log: all there is, if it may not be read. */
-  private abandoned: Buffer[] = [];
-  private abandonedBytes = 0;
+  private readonly early = new EarlyAttach();
   /** Content of the log that is not what attach brought, too little of it to say why; part of the log's present order. */
   private undecided: { raw: Buffer; order: number; since: number } | undefined;
   /** Whether the log was opened anew because it did not have what attach shows. */
@@ -141,27 +140,22 @@ export class PositionMerge {
   }
 
   private drop(): void {
-    this.abandon();
+    this.keepEarly();
     this.attach = 'off';
     this.joiner = undefined;
     this.queue = [];
   }
 
-  private abandon(): void {
-    if (this.output.known.end > 0) return;
-    for (const { raw } of this.queue) {
-      this.abandonedBytes += raw.length;
-      if (this.abandonedBytes > HOLD_LIMIT) return;
-      this.abandoned.push(raw);
-    }
+  private keepEarly(): void {
+    if (this.output.known.end === 0) this.early.keep(this.queue.map(({ raw }) => raw));
   }
 
-  /** The log may not be read: what attach brought before that was known, if nothing came of it yet, is the output's beginning. */
-  takeUpAbandoned(): void {
-    const { abandoned, output } = this;
-    this.abandoned = [];
+  /** The log may not be read: what attach brought before that was known is the output's beginning, unless the log gave that. */
+  takeUpEarly(): void {
+    const { early, output } = this;
+    const chunks = early.take();
     if (output.known.end > 0) return;
-    for (const raw of abandoned) {
+    for (const raw of chunks) {
       const norm = normalise(raw);
       output.folding.onAttach(output.written, raw, norm);
       output.fromAttach(raw);
@@ -172,7 +166,7 @@ export class PositionMerge {
 
   onLog(now: number, { raw: content, origin }: Placed): void {
     const { log, output } = this;
-    this.abandoned = [];
+    this.early.take();
     if (log.at === undefined || content.length === 0) return;
     let raw = this.undecided ? Buffer.concat([...this.takeUndecided(), content]) : content;
     let norm = normalise(raw);
@@ -408,7 +402,7 @@ export class PositionMerge {
   }
 
   private forgetQueue(joiner: Joiner): void {
-    this.abandon();
+    this.keepEarly();
     joiner.forget();
     this.queue = [];
     this.fullSince = undefined;
