@@ -9,11 +9,13 @@ import type { TlsListenerOptions } from '../tls/profile.js';
 import { formatHostPort, type HostPort, parseHostPort, plainAddress } from './address.js';
 import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
 import { backendError, onAbort, stopped } from './failure.js';
-import { DIAL_TIMEOUT, type ListenerOptions, MAX_CONNECTIONS } from './listener-options.js';
+import {
+  DIAL_TIMEOUT,
+  HANDSHAKE_TIMEOUT,
+  type ListenerOptions,
+  MAX_CONNECTIONS,
+} from './listener-options.js';
 import { StreamSession } from './stream-session.js';
-
-/** How long the TLS handshake of a caller may take, in milliseconds. */
-const TLS_ACCEPT_TIMEOUT = 10_000;
 
 /** The settings of a {@link TcpListener}. */
 export type TcpListenerOptions = ListenerOptions;
@@ -29,6 +31,7 @@ export class TcpListener implements ListeningBackend {
 
   listen(accept: (session: Session) => void, { clock, log, signal }: BackendContext): Promise<string> {
     const { port, host = '0.0.0.0', tls } = this.#options;
+    const { maxConnections = MAX_CONNECTIONS, handshakeTimeout = HANDSHAKE_TIMEOUT } = this.#options;
     const sockets = new Set<Socket>();
     const onSocket = (socket: Socket): void => {
       socket.setNoDelay(true);
@@ -46,17 +49,21 @@ export class TcpListener implements ListeningBackend {
         ),
       );
     };
-    const secure = tls && createTlsServer({ ...tls, handshakeTimeout: TLS_ACCEPT_TIMEOUT }, onSocket);
+    const secure = tls && createTlsServer({ ...tls, handshakeTimeout }, onSocket);
     const server = secure ?? createServer(onSocket);
     const offRenewed = tls?.onRenewed?.((context) => secure?.setSecureContext(context));
     onAbort(signal, () => offRenewed?.());
-    server.maxConnections = MAX_CONNECTIONS;
+    server.maxConnections = maxConnections;
     server.on('connection', (socket: Socket) => {
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
       socket.on('error', () => {});
     });
-    server.on('tlsClientError', (error: Error) => log.warning(`TLS handshake failed: ${error.message}`));
+    server.on('tlsClientError', (error: Error, socket: TLSSocket) => {
+      log.warning(`TLS handshake failed: ${error.message}`);
+      // Of a handshake that takes too long, Node only tells.
+      socket.destroy();
+    });
     return new Promise((resolve, reject) => {
       const failed = (error: Error) => reject(backendError(error));
       server.once('error', failed);

@@ -17,6 +17,8 @@ export interface UdpListenerOptions {
   readonly port: number;
   /** The address to bind to, `0.0.0.0` when left out; empty for every address of IPv4 and IPv6. */
   readonly host?: string;
+  /** Sessions at the same time, beyond which what comes from other addresses is ignored; 10000 when left out. */
+  readonly maxSessions?: number;
 }
 
 /** Accepts sessions over UDP: one for every address that sends (reference: mesh, 1.2). */
@@ -29,7 +31,7 @@ export class UdpListener implements ListeningBackend {
   }
 
   async listen(accept: (session: Session) => void, { log, signal }: BackendContext): Promise<string> {
-    const { port, host = '0.0.0.0' } = this.#options;
+    const { port, host = '0.0.0.0', maxSessions = MAX_SESSIONS } = this.#options;
     const both = host === '' && (await hasIPv6());
     const socket = createSocket({ type: both || isIPv6(host) ? 'udp6' : 'udp4' });
     const sessions = new Map<string, DatagramSession>();
@@ -49,7 +51,7 @@ export class UdpListener implements ListeningBackend {
     socket.on('message', (message, remote) => {
       const key = formatHostPort(plainAddress(remote.address), remote.port);
       const known = sessions.get(key);
-      if (!known && sessions.size >= MAX_SESSIONS) return;
+      if (!known && sessions.size >= maxSessions) return;
       (known ?? begin(key, remote)).deliver(message);
     });
     return new Promise((resolve, reject) => {

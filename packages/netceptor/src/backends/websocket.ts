@@ -5,12 +5,17 @@ import { MeshError } from '../errors.js';
 import { formatHostPort, plainAddress } from './address.js';
 import type { BackendContext, DiallingBackend, ListeningBackend, Session } from './backend.js';
 import { backendError, onAbort, stopped } from './failure.js';
-import { DIAL_TIMEOUT, type ListenerOptions, MAX_CONNECTIONS } from './listener-options.js';
+import {
+  DIAL_TIMEOUT,
+  HANDSHAKE_TIMEOUT,
+  type ListenerOptions,
+  MAX_CONNECTIONS,
+} from './listener-options.js';
 import { refusalOf } from './tcp.js';
 import { MAX_WEBSOCKET_MESSAGE, WebSocketSession } from './websocket-session.js';
 
-/** How long a caller may take to send the head of its request. */
-const HEADERS_TIMEOUT = 5000;
+/** How often it is looked for callers that take too long for the head of their request; Node does so every 30 seconds. */
+const CHECK_INTERVAL = 1000;
 
 /** Loaded by those who need it only: it takes as long as a tenth of all else that a node loads. */
 const load = () => Promise.all([import('ws'), import('node:http'), import('node:https')]);
@@ -32,6 +37,7 @@ export class WebSocketListener implements ListeningBackend {
 
   async listen(accept: (session: Session) => void, { clock, log, signal }: BackendContext): Promise<string> {
     const { port, host = '0.0.0.0', path = '/', tls } = this.#options;
+    const { maxConnections = MAX_CONNECTIONS, handshakeTimeout = HANDSHAKE_TIMEOUT } = this.#options;
     const [{ WebSocketServer }, http, https] = await load();
     if (signal.aborted) throw stopped();
     const webSockets = new WebSocketServer({
@@ -40,12 +46,16 @@ export class WebSocketListener implements ListeningBackend {
       maxPayload: MAX_WEBSOCKET_MESSAGE,
       handleProtocols: () => false,
     });
-    const timeouts = { headersTimeout: HEADERS_TIMEOUT, requestTimeout: HEADERS_TIMEOUT };
-    const secure = tls && https.createServer({ ...tls, ...timeouts, handshakeTimeout: HEADERS_TIMEOUT });
+    const timeouts = {
+      headersTimeout: handshakeTimeout,
+      requestTimeout: handshakeTimeout,
+      connectionsCheckingInterval: Math.min(CHECK_INTERVAL, handshakeTimeout),
+    };
+    const secure = tls && https.createServer({ ...tls, ...timeouts, handshakeTimeout });
     const server: Server = secure ?? http.createServer(timeouts);
     const offRenewed = tls?.onRenewed?.((context) => secure?.setSecureContext(context));
     onAbort(signal, () => offRenewed?.());
-    server.maxConnections = MAX_CONNECTIONS;
+    server.maxConnections = maxConnections;
     server.on('secureConnection', (socket: TLSSocket) => {
       const refusal = tls && refusalOf(tls, socket);
       if (refusal === undefined) return;
