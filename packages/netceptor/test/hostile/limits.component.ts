@@ -77,8 +77,6 @@ describe('a listener', () => {
     }
     const late = createSocket('udp4');
     sockets.push(late);
-    let answers = 0;
-    late.on('message', () => answers++);
     await say(late, 'udp3');
     // Datagrams to one socket arrive in the order in which they were sent: the node has seen the stranger's before this one.
     const [known] = sockets as [UdpSocket];
@@ -95,8 +93,7 @@ describe('a listener', () => {
     );
     while (!victim.node.status().knownConnections.get('udp1')?.has('marker'))
       await new Promise((resolve) => setImmediate(resolve));
-    expect(victim.node.isReachable('udp3')).toBe(false);
-    expect(answers).toBe(0);
+    expect(victim.node.status().connections.map(({ nodeId }) => nodeId)).toEqual(['friend', 'udp1', 'udp2']);
     await victim.expectUnharmed();
     for (const socket of sockets) socket.close();
   });
