@@ -231,18 +231,50 @@ describe('an attempt to connect', () => {
     expect(net.clock.pending).toBe(0);
   });
 
-  it('is refused by an endpoint that has too many connections', async () => {
+  it('is refused by the own endpoint when that has too many connections', async () => {
     const both = pair(undefined, { maxConnections: 1 });
     await connected(both, identity);
-    const dial = () => both.client.connect('server', { protocols: PROTOCOLS, verifyPeer: () => {} });
-    expect(await failure(dial())).toMatchObject({ code: 'QUIC_LIMIT' });
-    const other: QuicEndpoint = new QuicEndpoint({
-      send: (datagrams) =>
-        setImmediate(() => datagrams.forEach((one) => void both.server.receive(one, 'other'))),
-    });
-    both.client.close();
+    const dial = both.client.connect('server', { protocols: PROTOCOLS, verifyPeer: () => {} });
+    expect(await failure(dial)).toMatchObject({ code: 'QUIC_LIMIT' });
     both.close();
-    other.close();
+  });
+
+  it('is refused by a listening endpoint that has too many connections, and works when one has ended', async () => {
+    const clients = new Map<string, QuicEndpoint>();
+    const server: QuicEndpoint = new QuicEndpoint({
+      maxConnections: 2,
+      send: (datagrams, to) =>
+        setImmediate(() => {
+          for (const one of datagrams) clients.get(to)?.receive(one, 'server');
+        }),
+    });
+    const freed: (() => void)[] = [];
+    server.listen({
+      protocols: PROTOCOLS,
+      identity,
+      onConnection: (connection) => {
+        freed.push(() => connection.close(0, 'bye'));
+      },
+    });
+    const dial = (name: string) => {
+      const client: QuicEndpoint = new QuicEndpoint({
+        send: (datagrams) =>
+          setImmediate(() => {
+            for (const one of datagrams) server.receive(one, name);
+          }),
+      });
+      clients.set(name, client);
+      return client.connect('server', { protocols: PROTOCOLS, verifyPeer: () => {} });
+    };
+    const [first] = [await dial('a'), await dial('b')];
+    expect((await failure(dial('c'))).message).toMatch(/CONNECTION_REFUSED/);
+    expect([first.error, freed.length]).toEqual([undefined, 2]);
+    freed[0]?.();
+    await first.closed;
+    // The place is free when the connection has drained.
+    while ((await dial('d').catch(() => undefined)) === undefined)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    for (const endpoint of [server, ...clients.values()]) endpoint.close();
   });
 
   it('is answered by nobody once listening has stopped', async () => {
