@@ -153,3 +153,47 @@ describe('a message over WebSocket', () => {
     await victim.expectUnharmed();
   });
 });
+
+describe('a peer over WebSocket that works against what WebSocket itself answers and gathers', () => {
+  const begin = async (): Promise<WebSocket> => {
+    const { address } = await victim.node.addBackend(new WebSocketListener({ port: 0, host }));
+    const peer = new WebSocket(`ws://${address}`);
+    peer.on('error', () => {});
+    await once(peer, 'open');
+    peer.send(introduce('peer'));
+    await victim.reaches('peer');
+    return peer;
+  };
+
+  it('with pings whose answers it does not read is given up', async () => {
+    const peer = await begin();
+    peer.pause();
+    const down = once(victim.node, 'linkDown');
+    let ended = false;
+    peer.once('close', () => {
+      ended = true;
+    });
+    void down.then(() => {
+      ended = true;
+    });
+    const payload = Buffer.alloc(125);
+    while (!ended) {
+      await new Promise<void>((resolve) => {
+        for (let i = 0; i < 1000; i++) peer.ping(payload, true, i === 999 ? () => resolve() : undefined);
+      });
+    }
+    expect(await down).toMatchObject([{ peer: 'peer' }]);
+    await victim.expectUnharmed();
+    peer.terminate();
+  });
+
+  it('with a message in very many pieces is given up', async () => {
+    const peer = await begin();
+    const down = once(victim.node, 'linkDown');
+    const closed = once(peer, 'close');
+    for (let i = 0; i < 20_000; i++) peer.send(Buffer.alloc(1), { fin: false });
+    expect((await closed)[0]).toBe(1008);
+    expect(await down).toMatchObject([{ peer: 'peer' }]);
+    await victim.expectUnharmed();
+  });
+});
