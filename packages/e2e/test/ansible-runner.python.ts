@@ -2,8 +2,9 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { goReceptor, type Program, pythonReceptorctl, receptor, receptorctl, run } from '@receptor/e2e';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../../../test/free-port.js';
 import { installAnsible } from './support/ansible.js';
-import { freePort, hasRoutes, knowsServiceOf, Mesh, type MeshNode, SKIPPED } from './support/mesh.js';
+import { hasRoutes, knowsServiceOf, Mesh, type MeshNode, SKIPPED } from './support/mesh.js';
 
 const PLAYBOOK = `
 - hosts: all

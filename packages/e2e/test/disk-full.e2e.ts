@@ -9,7 +9,7 @@ import { type DaemonProcess, receptor, startDaemon, temporaryDirectory } from '@
 import { type Simulator, startSimulator } from '@receptor/kubernetes-simulator';
 import { isComplete, ReceptorClient, type UnitReport } from '@receptor/protocol';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { freePort } from './support/mesh.js';
+import { freePort } from '../../../test/free-port.js';
 
 /** A disk of this size is what the daemon has, in a mount namespace of its own. */
 const DISK = 4 * 2 ** 20;

@@ -1,7 +1,8 @@
 import { goReceptor, type Program, receptor } from '@receptor/e2e';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { freePort } from '../../../test/free-port.js';
 import { Authority, type Pair } from '../../netceptor/test/certificates.js';
-import { freePort, hasRoutes, knowsServiceOf, Mesh, type MeshNode, SKIPPED } from './support/mesh.js';
+import { hasRoutes, knowsServiceOf, Mesh, type MeshNode, SKIPPED } from './support/mesh.js';
 import { thereAndBack } from './support/transfer.js';
 
 /** As much as goes through a stream each way: once opened by one node, and once by the other. */

@@ -3,7 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { type DaemonProcess, goReceptor, type Program, receptor, startDaemon } from '@receptor/e2e';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { freePort, hasRoutes, knowsServiceOf, Mesh, type MeshNode, SKIPPED } from './support/mesh.js';
+import { freePort } from '../../../test/free-port.js';
+import { hasRoutes, knowsServiceOf, Mesh, type MeshNode, SKIPPED } from './support/mesh.js';
 
 let mesh: Mesh;
 beforeEach(async () => {

@@ -1,8 +1,9 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { goReceptor, type Program, receptor } from '@receptor/e2e';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { freePort } from '../../../test/free-port.js';
 import { Authority } from '../../netceptor/test/certificates.js';
-import { freePort, hasRoutes, Mesh, type MeshNode, SKIPPED } from './support/mesh.js';
+import { hasRoutes, Mesh, type MeshNode, SKIPPED } from './support/mesh.js';
 
 const fingerprint = (pem: string, sum: string) =>
   createHash(sum).update(new X509Certificate(pem).raw).digest('hex');

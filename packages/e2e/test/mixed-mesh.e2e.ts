@@ -1,6 +1,7 @@
 import { goReceptor, type Program, pythonReceptorctl, receptor, receptorctl, run } from '@receptor/e2e';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { freePort, hasRoutes, knowsServiceOf, Mesh, SKIPPED } from './support/mesh.js';
+import { freePort } from '../../../test/free-port.js';
+import { hasRoutes, knowsServiceOf, Mesh, SKIPPED } from './support/mesh.js';
 import { thereAndBack } from './support/transfer.js';
 
 const SIZE = 32 * 1024 * 1024;

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { goReceptor, type Program, pythonReceptorctl, receptor, run } from '@receptor/e2e';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { freePort } from '../../../test/free-port.js';
 import { Authority } from '../../netceptor/test/certificates.js';
-import { freePort, hasRoutes, knowsServiceOf, Mesh, type MeshNode, SKIPPED } from './support/mesh.js';
+import { hasRoutes, knowsServiceOf, Mesh, type MeshNode, SKIPPED } from './support/mesh.js';
 
 const WORK = [
   { 'work-command': { worktype: 'echo', command: 'echo', params: 'fixed', allowruntimeparams: true } },

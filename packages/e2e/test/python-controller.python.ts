@@ -9,7 +9,7 @@ import {
 } from '@receptor/e2e';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Authority } from '../../netceptor/test/certificates.js';
-import { freePort, Mesh, SKIPPED } from './support/mesh.js';
+import { Mesh, SKIPPED } from './support/mesh.js';
 
 /** The interpreter that runs the Python receptorctl, and so has its library. */
 const interpreter = (): string => {
@@ -27,6 +27,8 @@ def refusal(call, *args, **kwargs):
     try: return {"no error": str(call(*args, **kwargs))}
     except Exception as e: return f"{type(e).__name__}: {e}"
 `;
+
+import { freePort } from '../../../test/free-port.js';
 
 const DAEMONS: [string, Program | undefined][] = [
   ['our daemon', receptor],

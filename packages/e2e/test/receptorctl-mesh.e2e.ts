@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import {
   type DaemonProcess,
@@ -13,15 +11,7 @@ import {
 } from '@receptor/e2e';
 import { ReceptorClient } from '@receptor/protocol';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
+import { freePort } from '../../../test/free-port.js';
 
 const meshes: [string, Program | undefined, Program | undefined][] = [
   ['two of our nodes', receptor, receptor],

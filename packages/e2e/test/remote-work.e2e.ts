@@ -1,8 +1,6 @@
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import {
   type DaemonProcess,
@@ -14,6 +12,7 @@ import {
 } from '@receptor/e2e';
 import { isComplete, ReceptorClient, type UnitReport } from '@receptor/protocol';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { freePort } from '../../../test/free-port.js';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -27,14 +26,6 @@ interface Node {
   client: ReceptorClient;
   /** Starts it, or starts it again as a daemon of another program. */
   start(program?: Program): Promise<void>;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Starts a line of nodes, each of which dials the one before it, and waits until the ends know each other. */

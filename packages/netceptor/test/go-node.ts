@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,16 +10,6 @@ import { createInterface } from 'node:readline';
 export const RECEPTOR_GO = process.env.RECEPTOR_GO;
 /** What a skipped suite says. */
 export const SKIPPED = RECEPTOR_GO ? '' : ' (skipped: RECEPTOR_GO does not name a Go daemon)';
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** A running Go daemon. */
 export class GoNode {

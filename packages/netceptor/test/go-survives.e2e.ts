@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../../test/free-port.js';
 import { Netceptor, TcpDialler, TcpListener } from '../src/index.js';
 import { encodeFrame, FrameDecoder } from '../src/wire/frame.js';
 import { encodeRoutingUpdate } from '../src/wire/routing-update.js';
-import { freePort, GoNode, RECEPTOR_GO, SKIPPED } from './go-node.js';
+import { GoNode, RECEPTOR_GO, SKIPPED } from './go-node.js';
 
 const host = '127.0.0.1';
 const started: (() => unknown)[] = [];

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../../test/free-port.js';
 import {
   type Backend,
   Netceptor,
@@ -15,7 +16,7 @@ import {
   WebSocketListener,
 } from '../src/index.js';
 import { Authority, type Pair } from './certificates.js';
-import { freePort, GoNode, RECEPTOR_GO, SKIPPED } from './go-node.js';
+import { GoNode, RECEPTOR_GO, SKIPPED } from './go-node.js';
 
 const started: { stop?(): Promise<void>; close?(): Promise<void> }[] = [];
 afterEach(async () => {

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../../test/free-port.js';
 
 /** Two Go daemons, `foo` and `bar`, connected over loopback. */
 export interface GoMesh extends AsyncDisposable {
@@ -13,15 +13,6 @@ export interface GoMesh extends AsyncDisposable {
   readonly socket: string;
   readonly tcp: string;
   readonly tls: string;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 const command = (worktype: string, program: string, params = '', more = '') => `

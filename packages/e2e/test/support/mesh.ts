@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type DaemonProcess, goReceptor, type Program, startDaemon, temporaryDirectory } from '@receptor/e2e';
 import { ReceptorClient } from '@receptor/protocol';
@@ -8,16 +6,6 @@ import { vi } from 'vitest';
 
 /** What the name of a suite says when it is skipped. */
 export const SKIPPED = goReceptor ? '' : ' (skipped: RECEPTOR_GO does not name a Go daemon)';
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** A node of a {@link Mesh}. */
 export interface MeshNode {

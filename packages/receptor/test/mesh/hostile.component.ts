@@ -5,9 +5,9 @@ import { pipeline } from 'node:stream';
 import { Netceptor, TcpDialler } from '@receptor/netceptor';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../../../../test/free-port.js';
 import { Client, reached, submit } from '../control/client.js';
 import { CONTROL, type RunningDaemon, runDaemon, WORK } from '../control/running-daemon.js';
-import { freePort } from './free-port.js';
 
 let node: RunningDaemon;
 let stranger: Netceptor;

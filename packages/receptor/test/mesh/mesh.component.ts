@@ -5,9 +5,9 @@ import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { ReceptorClient } from '@receptor/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../../../../test/free-port.js';
 import { type RunningDaemon, runDaemon } from '../control/running-daemon.js';
 import { Authority, CertificateFiles } from '../tls/certificate-files.js';
-import { freePort } from './free-port.js';
 
 const files = new CertificateFiles();
 beforeAll(async () => {

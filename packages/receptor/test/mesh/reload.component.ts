@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ReceptorClient } from '@receptor/protocol';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../../../../test/free-port.js';
 import { parseArguments } from '../../src/config/arguments.js';
 import { type Daemon, startDaemon } from '../../src/daemon.js';
 import { createLogger } from '../../src/logging.js';
@@ -48,14 +49,6 @@ const peers = async (client: ReceptorClient) =>
   ((await client.status()).Connections ?? []).map(({ NodeID, Cost }) => `${NodeID} ${Cost}`).sort();
 const hasPeers = (client: ReceptorClient, ...expected: string[]) =>
   vi.waitFor(async () => expect(await peers(client)).toEqual(expected), { timeout: 20_000, interval: 20 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe('reload', () => {
   it('begins links that are new, ends those that are gone, and leaves the others alone', async () => {

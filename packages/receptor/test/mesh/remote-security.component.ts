@@ -3,9 +3,9 @@ import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isComplete, ReceptorClient, type UnitReport } from '@receptor/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../../../../test/free-port.js';
 import { type RunningDaemon, runDaemon } from '../control/running-daemon.js';
 import { Authority, CertificateFiles } from '../tls/certificate-files.js';
-import { freePort } from './free-port.js';
 
 interface Node extends RunningDaemon {
   readonly client: ReceptorClient;

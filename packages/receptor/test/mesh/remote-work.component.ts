@@ -3,8 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isComplete, ReceptorClient, type UnitReport } from '@receptor/protocol';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../../../../test/free-port.js';
 import { type RunningDaemon, runDaemon } from '../control/running-daemon.js';
-import { freePort } from './free-port.js';
 
 const WORK = `
 - work-command: {worktype: cat, command: cat}

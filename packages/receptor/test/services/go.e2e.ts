@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { ReceptorClient } from '@receptor/protocol';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../../../../test/free-port.js';
 import { GoNode, RECEPTOR_GO, SKIPPED } from '../../../netceptor/test/go-node.js';
 import { runDaemon } from '../control/running-daemon.js';
-import { freePort } from '../mesh/free-port.js';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {

@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ReceptorClient } from '@receptor/protocol';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../../../../test/free-port.js';
 import { parseArguments } from '../../src/config/arguments.js';
 import { mapKey } from '../../src/config/map-form.js';
 import { findSection } from '../../src/config/sections/index.js';
 import { startDaemon } from '../../src/daemon.js';
 import { createLogger } from '../../src/logging.js';
-import { freePort } from '../mesh/free-port.js';
 
 type Sections = readonly (readonly [name: string, settings: Readonly<Record<string, unknown>>])[];
 

@@ -7,8 +7,8 @@ import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { ReceptorClient } from '@receptor/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../../../../test/free-port.js';
 import { type RunningDaemon, runDaemon } from '../control/running-daemon.js';
-import { freePort } from '../mesh/free-port.js';
 import { Authority, CertificateFiles } from '../tls/certificate-files.js';
 
 const files = new CertificateFiles();

@@ -4,8 +4,8 @@ import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, unlinkSync, w
 import { connect } from 'node:tls';
 import { Netceptor, TcpDialler, TlsClientProfile } from '@receptor/netceptor';
 import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { freePort } from '../../../../test/free-port.js';
 import { type RunningDaemon, runDaemon } from '../control/running-daemon.js';
-import { freePort } from '../mesh/free-port.js';
 import { Authority, CertificateFiles } from './certificate-files.js';
 
 let authority: Authority;
