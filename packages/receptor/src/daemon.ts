@@ -1,11 +1,13 @@
+import { isDeepStrictEqual } from 'node:util';
 import { parseDurationMs } from '@receptor/protocol';
 import { type Retention, Workceptor, type WorkType } from '@receptor/workceptor';
 import { BACKENDS, Backends } from './backends.js';
 import type { Configuration } from './config/arguments.js';
-import { type ConfigItem, checkItems, configError } from './config/item.js';
+import { type ConfigItem, checkItems, configError, itemKey } from './config/item.js';
 import type { SectionName, Settings } from './config/sections/index.js';
 import { findLogLevel, type LogLevel } from './config/sections/logging.js';
 import { kubernetesEnvironment, nodeId } from './config/sections/node.js';
+import { ConfigWatch } from './config-watch.js';
 import type { ControlCommand } from './control/command.js';
 import { receptorCommands } from './control/commands/index.js';
 import { ControlServer } from './control/server.js';
@@ -112,6 +114,7 @@ export async function startDaemon(
     log.level = logLevelOf(changed, usualLevel);
     workceptor.keepFinished(retentionOf(changed));
   });
+  const configWatch = new ConfigWatch(configuration.mapFiles ?? [], reload, log);
   const commands = receptorCommands({ node, workceptor, verifier, log, reload });
   const control = new ControlServer({ nodeId: node.id, log, commands });
   for (const [name, command] of Object.entries(extensions.commands ?? {})) control.addCommand(name, command);
@@ -120,6 +123,7 @@ export async function startDaemon(
   const controlServices: ControlService[] = [];
   let dataLock: FileLock | undefined;
   const close = async (): Promise<void> => {
+    configWatch.close();
     renewal.close();
     const accepting = [...controlServices, services].map((each) => each.close());
     control.close();
@@ -149,6 +153,7 @@ export async function startDaemon(
     await workceptor.open();
     workceptor.keepFinished(retentionOf(items));
     await renewal.start();
+    await configWatch.start();
     await backends.apply(items);
     await services.apply(items);
     for (const service of controlServices) await service.listen();
@@ -187,23 +192,29 @@ function retentionOf(items: readonly ConfigItem[]): Retention {
   };
 }
 
-/** What `reload` does: one after the other, each from what the one before has left in force. */
+/**
+ * What `reload` does: one after the other, each from what the one before has left in force. Says whether anything has
+ * changed.
+ */
 function reloader(
   configuration: Configuration,
   renewal: TlsRenewal,
   apply: (items: readonly ConfigItem[]) => Promise<void>,
-): () => Promise<void> {
+): () => Promise<boolean> {
   let now = configuration.items;
-  let last: Promise<void> = Promise.resolve();
-  const reload = async (): Promise<void> => {
+  let last: Promise<unknown> = Promise.resolve();
+  const reload = async (): Promise<boolean> => {
     const items = await readAgain(configuration, now);
+    const changed = !isDeepStrictEqual(items.map(itemKey), now.map(itemKey));
     await renewal.refresh();
     await apply(items);
     now = items;
+    return changed;
   };
   return () => {
-    last = last.then(reload, reload);
-    return last;
+    const result = last.then(reload, reload);
+    last = result;
+    return result;
   };
 }
 

@@ -18,6 +18,8 @@ export interface Configuration {
   readonly items: readonly ConfigItem[];
   /** The first file that was named. */
   readonly file?: string;
+  /** The files that have the form of a map: a daemon reloads by itself when one of them changes. */
+  readonly mapFiles?: readonly string[];
   /** What it was read from; a reload reads it again. */
   readonly args: readonly string[];
   /** Oddities that are no errors; each is one line for the log. */
@@ -40,6 +42,7 @@ export async function parseArguments(args: readonly string[]): Promise<Request> 
   const warnings: string[] = [];
   let file: string | undefined;
   let fromMaps = 0;
+  const mapFiles: string[] = [];
   let open: { builder: ItemBuilder; typed: string } | undefined;
   let expectsFile = false;
 
@@ -61,7 +64,10 @@ export async function parseArguments(args: readonly string[]): Promise<Request> 
         throw configError(`error loading config file: only one ${item.section} directive is allowed`);
     }
     items.push(...loaded.items);
-    if (loaded.isMap) fromMaps += loaded.items.length;
+    if (loaded.isMap) {
+      fromMaps += loaded.items.length;
+      mapFiles.push(path);
+    }
     warnings.push(...loaded.warnings);
   };
 
@@ -88,7 +94,13 @@ export async function parseArguments(args: readonly string[]): Promise<Request> 
   close();
   if (file === undefined && args.some((argument) => argument.toLowerCase() === MAP_FORM))
     await load(await defaultFile());
-  return completed(items, warnings, args, file, fromMaps === items.length);
+  const source = {
+    args,
+    warnings,
+    ...(file !== undefined && { file }),
+    ...(mapFiles.length > 0 && { mapFiles }),
+  };
+  return completed(items, source, fromMaps === items.length);
 }
 
 /** Help for the section that `--help` stands behind, or that stands behind it; without one, for all. */
@@ -151,18 +163,12 @@ export function missingItems(items: readonly ConfigItem[]): ConfigItem[] {
 }
 
 /** Sees to sections that must be alone, and adds those that must not be missing. */
-function completed(
-  items: ConfigItem[],
-  warnings: string[],
-  args: readonly string[],
-  file: string | undefined,
-  mayBeMore: boolean,
-): Request {
+function completed(items: ConfigItem[], source: Omit<Configuration, 'items'>, mayBeMore: boolean): Request {
   const exclusive = items.find(({ section }) => findSection(section)?.exclusive);
   // A file in the form of a map can ask for several certificates at once, and for a daemon after them.
   if (exclusive && items.length > 1 && !mayBeMore)
     throw configError(`cannot specify any other options with ${exclusive.section}`);
   if (exclusive?.section === 'version') return { ask: 'version' };
   items.push(...missingItems(items));
-  return { ask: 'run', items, warnings, args, ...(file === undefined ? {} : { file }) };
+  return { ask: 'run', items, ...source };
 }

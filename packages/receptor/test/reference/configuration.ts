@@ -109,6 +109,8 @@ it carries; those of a service that is gone, or says something else now, are cut
 reply says so, and nothing has changed then. What cannot be started, such as a service on a port that is taken, the reply says too;
 the rest is in force then, and the next reload tries again.
 
+A file in the form of a map is watched: when it has changed, the daemon does the same by itself, and says in its log what came of it.
+
 ## In which order things happen
 
 Everything is read before anything is done. Then each of the phases ${PHASES.map((phase) => `*${phase}*`).join(', ')} goes over all

@@ -2,7 +2,7 @@ import { encodeReply } from '@receptor/protocol';
 import type { Logger } from '@receptor/workceptor';
 
 /** Puts the configuration in force as it is now. @throws Error with a `number`, which the reply has to tell */
-export type Reload = () => Promise<void>;
+export type Reload = () => Promise<unknown>;
 
 /** Answers `reload` (reference: control, 5). */
 export async function reloadReply(reload: Reload, log: Logger): Promise<string> {
