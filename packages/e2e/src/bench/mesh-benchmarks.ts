@@ -16,7 +16,7 @@ const REST_SECONDS = 30;
 const IDLE_SECONDS = 10;
 const LIMIT_SECONDS = 3;
 const PINGS = 300;
-const CONNECTS = 40;
+const CONNECTS = 100;
 
 /** A line of nodes, where every one dials the one before it. */
 export const startLine = (program: Program): Promise<Mesh> =>
@@ -66,7 +66,7 @@ export const pings: Benchmark<Mesh> = {
     { name: `ping over ${LAST} hops, p50, ms`, target: { ratioAtMost: 1 } },
     { name: `ping over ${LAST} hops, p99, ms`, target: { ratioAtMost: 1 } },
   ],
-  rounds: 3,
+  rounds: 5,
   measure: async ({ nodes }) => {
     const client = await RawClient.open(at(nodes, 0).socket);
     const times = await timesOf(PINGS, async () => {
@@ -84,7 +84,7 @@ export const connects: Benchmark<Mesh> = {
     { name: `connect over ${LAST} hops, p50, ms`, target: { ratioAtMost: 1 } },
     { name: `connect over ${LAST} hops, p99, ms`, target: { ratioAtMost: 1 } },
   ],
-  rounds: 3,
+  rounds: 5,
   measure: async ({ nodes }) => {
     const times = await timesOf(CONNECTS, async () => {
       const client = await RawClient.open(at(nodes, 0).socket);

@@ -68,7 +68,7 @@ export function remoteResults(hops: number, target: number): Benchmark<Mesh> {
         target: { ratioAtLeast: target },
       },
     ],
-    rounds: 3,
+    rounds: 5,
     measure: async (mesh) => {
       const since = performance.now();
       const bytes = await runUnit(socketOf(mesh), hops, 'bulk', 0);
@@ -87,7 +87,7 @@ export function remotePayload(hops: number, target: number): Benchmark<Mesh> {
         target: { ratioAtLeast: target },
       },
     ],
-    rounds: 3,
+    rounds: 5,
     measure: async (mesh) => {
       const since = performance.now();
       await runUnit(socketOf(mesh), hops, 'count', BULK_BYTES);
