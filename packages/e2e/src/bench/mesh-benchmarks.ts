@@ -13,10 +13,10 @@ const LAST = LINE_NODES - 1;
 const MIDDLE = 1;
 /** After so long all is over that a start brings about, such as the last collection of what it left. */
 const REST_SECONDS = 30;
-const IDLE_SECONDS = 10;
+const IDLE_SECONDS = 60;
 const LIMIT_SECONDS = 3;
-const PINGS = 300;
-const CONNECTS = 100;
+const PINGS = 2000;
+const CONNECTS = 300;
 
 /** A line of nodes, where every one dials the one before it. */
 export const startLine = (program: Program): Promise<Mesh> =>
