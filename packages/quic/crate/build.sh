@@ -32,7 +32,8 @@ cargo generate-lockfile --quiet
 source=$(grep -m1 '^source = ' Cargo.lock)
 sed "/^checksum = /i $source" pinned >Cargo.lock
 
-cargo fetch --quiet --locked --target "$target"
+# For every platform: what runs at build time is of the machine, not of the target, and `metadata` wants it too.
+cargo fetch --quiet --locked
 crates=$(dirname "$(cargo metadata --format-version 1 --locked --offline --filter-platform "$target" |
   grep -o '"[^"]*/quinn-proto-[^"/]*/Cargo.toml"' | head -1 | tr -d '"')")
 crates=$(dirname "$crates")
