@@ -146,6 +146,20 @@ const NEXT_STEPS: readonly NextStep[] = [
     'add the section work-verification with the public key of those who sign, or set verifysignature: false',
   ],
   [
+    /opening tun device: open .*: no such (?:file|device)/,
+    'this system has no /dev/net/tun: load the module with modprobe tun, or give the container --device /dev/net/tun',
+  ],
+  [
+    /(?:opening tun device|adding IP address to link|setting link up).*: (?:operation not permitted|permission denied)/,
+    'an ip-router needs root, or CAP_NET_ADMIN and the right to open /dev/net/tun',
+  ],
+  [
+    /opening tun device (\S+): (?:resource busy|device or resource busy|invalid argument)/,
+    ([, name]) =>
+      `there is an interface ${name} already (ip link show ${name}): choose another 'interface', or none, for one that is free`,
+  ],
+  [/needs the package (\S+), which is not/, ([, name]) => `npm install ${name}, without --omit=optional`],
+  [
     /(\S+) does not exist$|stat (\S+): no such file|open (.*): no such file/,
     ([, ...files]) =>
       `make the file ${files.find(Boolean)}, or correct its name; it counts from the directory the daemon is started in`,

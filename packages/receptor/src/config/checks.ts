@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import { parseDuration } from '@receptor/protocol';
+import { parseNetwork, splitNetworks } from '../ip-network.js';
 import type { FirewallRule } from './kinds.js';
 
 /** Checks that several sections share. Each returns what is wrong, in the words of the Go daemon. */
@@ -40,14 +40,26 @@ export function checkServiceName(prefix: string, service: string): string | unde
   return Buffer.byteLength(service) > 8 ? `${prefix}service name ${service} too long` : undefined;
 }
 
-/** An address of the form `10.0.0.0/30`. */
-export function checkCidr(text: string): string | undefined {
-  const [, address, bits] = /^([^/]+)\/(0|[1-9][0-9]*)$/.exec(text) ?? [];
-  const family = isIP(address ?? '');
-  return family !== 0 && Number(bits) <= (family === 4 ? 32 : 128)
-    ? undefined
-    : `could not parse ${text} as a CIDR address`;
+/** The settings of an IP router. */
+export function checkIpRouter(settings: {
+  readonly networkname: string;
+  readonly interface: string;
+  readonly localnet: string;
+  readonly routes: string;
+}): string | undefined {
+  const { networkname, interface: name, localnet, routes } = settings;
+  const local = parseNetwork(localnet);
+  if (!local) return noCidr(localnet);
+  if (local.bits !== 30) return `local network ${localnet} must be a /30 CIDR`;
+  if (local.base.length !== 1) return `local network ${localnet} must be IPv4`;
+  for (const route of splitNetworks(routes)) if (!parseNetwork(route)) return noCidr(route);
+  // The kernel puts a number in place of %d.
+  if (name !== '' && !/^(?=.{1,15}$)(?!\.\.?$)[\w.-]+(%d[\w.-]*)?$/.test(name))
+    return `${name} cannot be the name of a network interface`;
+  return checkServiceName(`error listening for service ${networkname}: `, networkname);
 }
+
+const noCidr = (text: string): string => `could not parse ${text} as a CIDR address`;
 
 /** A URL; a host that opens a bracket must close it. */
 export function checkUrl(url: string): string | undefined {

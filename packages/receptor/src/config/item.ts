@@ -1,7 +1,7 @@
 import { ReceptorError } from '@receptor/protocol';
 import type { Position, Raw } from './raw.js';
 import { type Field, PHASES, type Section } from './section.js';
-import { findSection, NOT_IMPLEMENTED, type SectionName, type Settings } from './sections/index.js';
+import { findSection, type SectionName, type Settings } from './sections/index.js';
 
 interface Item<N extends SectionName> {
   readonly section: N;
@@ -126,9 +126,6 @@ export function checkItems(items: readonly ConfigItem[], report: Report = refuse
       if (phase === 'run') checkReferences(item, items, report);
     }
   }
-  for (const { section, at } of items)
-    if (NOT_IMPLEMENTED.has(section))
-      report({ message: `the section '${section}' is not implemented yet`, at, section: at });
 }
 
 /** A setting that names another section, such as `tls`, must name one that is there. */

@@ -27,6 +27,8 @@ export async function startService(item: ConfigItem, context: ServiceContext): P
       return (await import('./udp.js')).udpClient(item.settings, context);
     case 'command-service':
       return (await import('./command.js')).commandService(item.settings, context);
+    case 'ip-router':
+      return (await import('./ip-router/index.js')).ipRouter(item.settings, context);
     default:
       throw new Error(`${item.section} is no service`);
   }

@@ -1,7 +1,7 @@
 import { mapKey } from '../../src/config/map-form.js';
 import type { Field, Section } from '../../src/config/section.js';
 import { GROUPS, PHASES } from '../../src/config/section.js';
-import { NOT_IMPLEMENTED, SECTIONS, type SectionName } from '../../src/config/sections/index.js';
+import { SECTIONS, type SectionName } from '../../src/config/sections/index.js';
 import { GENERATED, sentence, table } from './markdown.js';
 
 /** The headings of the page; those of `--help` are sentences for a terminal. */
@@ -159,9 +159,6 @@ function sectionText(section: Section<SectionName>): string {
   );
   const phases = PHASES.filter((phase) => section.checks?.[phase]);
   const remarks = [
-    NOT_IMPLEMENTED.has(section.name)
-      ? '**Not available yet**: it is read and checked, and then refused.'
-      : '',
     section.own ? 'The Go daemon does not have it.' : '',
     section.single ? 'May be there once.' : '',
     section.implicit ? 'Where it is missing it is added, with its defaults.' : '',

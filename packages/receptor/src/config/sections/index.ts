@@ -64,9 +64,6 @@ export type Settings<N extends SectionName> = SettingsOf<Extract<AnySection, { r
 /** The declarations, without their particular types. */
 export const SECTIONS: readonly Section<SectionName>[] = ALL;
 
-/** Sections that can be read and checked, but not put in force yet. */
-export const NOT_IMPLEMENTED: ReadonlySet<SectionName> = new Set(['ip-router']);
-
 export function findSection(name: string): Section<SectionName> | undefined {
   return SECTIONS.find((section) => section.name === name);
 }

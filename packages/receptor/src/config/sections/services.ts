@@ -1,4 +1,4 @@
-import { checkCidr, checkHostPort, checkServiceName } from '../checks.js';
+import { checkHostPort, checkIpRouter, checkServiceName } from '../checks.js';
 import { defineSection, int, string } from '../section.js';
 
 const service = string('Receptor service name to bind to', { required: true });
@@ -27,15 +27,21 @@ export const ipRouter = defineSection({
   help: 'Run an IP router using a tun interface',
   fields: {
     networkname: string('Name of this network and service.', { required: true }),
-    interface: string('Name of the local tun interface'),
-    localnet: string('Local /30 CIDR address', { required: true }),
+    interface: string('Name of the local tun interface', {
+      note: 'Without one the kernel chooses it, as always with the Go daemon: `tun0`. `%d` in it stands for a free number.',
+    }),
+    localnet: string('Local /30 CIDR address', {
+      required: true,
+      note: 'Of IPv4, and another one on each node.',
+    }),
     routes: string('Comma separated list of CIDR subnets to advertise'),
   },
-  checks: {
-    run: ({ localnet }) =>
-      checkCidr(localnet) ??
-      (localnet.endsWith('/30') ? undefined : `local network ${localnet} must be a /30 CIDR`),
-  },
+  notes: `Carries IP packets between an interface of its own and the nodes that have an \`ip-router\` with the same \`networkname\`, as [the
+guide](../guides/mesh.md#networks-over-the-mesh) shows. Runs on Linux, and needs root or CAP_NET_ADMIN, \`/dev/net/tun\`, and the optional package koffi. The first address
+of \`localnet\` is this machine's, the second that of the other end. Networks that other nodes lead to, up to 100 of each and 1,000 in all, become
+routes over the interface; not those wider than /8, nor those that the machine is connected to. A route that the machine has
+besides for the same network is preferred.`,
+  checks: { run: checkIpRouter },
 });
 
 export const tcpServer = defineSection({
