@@ -1,13 +1,11 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isComplete, ReceptorClient, ReceptorError } from '@receptor/protocol';
+import { isComplete, type ReceptorClient, ReceptorError } from '@receptor/protocol';
 import { residentMB } from '../bench/process-usage.js';
-import { type DaemonProcess, startDaemon, temporaryDirectory } from '../index.js';
-import { Link } from './link.js';
+import { receptor, temporaryDirectory } from '../index.js';
+import { Line, type Node } from './line.js';
 
 const NODES = 4;
 const LANES = 16;
@@ -18,14 +16,6 @@ const PATIENCE_MS = 180_000;
 /** What the memory of a process that leaks nothing may still swing by, in MB. */
 const SWING_MB = 30;
 
-/** A node of the line, which may be killed and started again. */
-interface Node {
-  readonly id: string;
-  readonly socket: string;
-  daemon: DaemonProcess;
-  start(): Promise<void>;
-}
-
 /**
  * Has many short units done by the last of four nodes in a line, submitted at the first, while links are cut at random and,
  * if that is wanted, nodes are killed. Each unit has to run once, to be known as Succeeded with its whole output at the first
@@ -35,15 +25,16 @@ interface Node {
 export async function runRemote(count: number, kills: boolean): Promise<string[]> {
   const directory = await temporaryDirectory();
   const ledger = join(directory.path, 'ledger');
-  const nodes: Node[] = [];
-  const links: Link[] = [];
   const stop = new AbortController();
   const faults: string[] = [];
+  const line = await Line.start({
+    directory: directory.path,
+    programs: Array.from({ length: NODES }, () => receptor),
+    sections: [{ 'work-command': { worktype: 'sh', command: 'sh' } }],
+    cuttable: true,
+  });
+  const { nodes, links, first, last } = line;
   try {
-    await startLine(directory.path, nodes, links);
-    const [first, last] = [nodes[0], nodes.at(-1)];
-    if (!first || !last) throw new Error('not reached: there are nodes');
-    await untilReached(first, last.id);
     console.log(
       `${count} short units over ${NODES} nodes, ${LANES} at a time; links are cut${kills ? ', nodes killed' : ''}`,
     );
@@ -56,9 +47,7 @@ export async function runRemote(count: number, kills: boolean): Promise<string[]
       ...(kills
         ? [
             repeat(KILL_EVERY_MS, stop.signal, async () => {
-              const node = nodes[randomInt(nodes.length)];
-              await node?.daemon.kill();
-              await node?.start();
+              await nodes[randomInt(nodes.length)]?.restart();
               trouble.kills += 1;
             }),
           ]
@@ -77,52 +66,10 @@ export async function runRemote(count: number, kills: boolean): Promise<string[]
     faults.push(...judgeLedger(ledger, count));
   } finally {
     stop.abort();
-    await Promise.all(nodes.map(({ daemon }) => daemon.kill()));
-    for (const link of links) link.close();
-    for (const client of clients.values()) client.close();
-    clients.clear();
+    await line.end();
     await directory.remove();
   }
   return faults;
-}
-
-async function startLine(directory: string, nodes: Node[], links: Link[]): Promise<void> {
-  for (let number = 0; number < NODES; number += 1) {
-    const id = `node${number}`;
-    const place = join(directory, id);
-    await mkdir(place);
-    const port = await freePort();
-    const before = links.at(-1);
-    const socket = join(place, 'ctl.sock');
-    const allSections = [
-      { node: { id, datadir: join(place, 'data') } },
-      { 'log-level': { level: 'info' } },
-      { 'control-service': { service: 'control', filename: socket } },
-      { 'tcp-listener': { bindaddr: '127.0.0.1', port } },
-      ...(before ? [{ 'tcp-peer': { address: `127.0.0.1:${before.port}` } }] : []),
-      { 'work-command': { worktype: 'sh', command: 'sh' } },
-    ];
-    links.push(await Link.open(port));
-    const node: Node = {
-      id,
-      socket,
-      daemon: await startDaemon({ directory: place, nodeId: id, allSections }),
-      start: async () => {
-        node.daemon = await startDaemon({ directory: place, nodeId: id, allSections });
-      },
-    };
-    nodes.push(node);
-  }
-  // Nobody dials the last one.
-  links.pop()?.close();
-}
-
-async function untilReached(node: Node, id: string): Promise<void> {
-  for (;;) {
-    const known = await clientOf(node).status({ fields: ['RoutingTable'] });
-    if (known.RoutingTable && id in known.RoutingTable) return;
-    await delay(50);
-  }
 }
 
 async function runShare(
@@ -164,8 +111,8 @@ async function runUnit(first: Node, node: string, name: string, ledger: string):
     if (Date.now() - since > PATIENCE_MS) throw new Error(`still ${unit.StateName}: ${unit.Detail}`);
     await delay(100);
   }
-  let output = '';
-  for await (const chunk of clientOf(first).results(unitid)) output += chunk;
+  // The client goes on by itself where they broke off, but not for as long as a node may be away here.
+  const output = await persistently(first, since, (client) => outputOf(client, unitid));
   if (output !== `${name}\nend\n`) throw new Error(`has put out ${JSON.stringify(output)}`);
   await persistently(first, since, async (client) => {
     try {
@@ -177,12 +124,10 @@ async function runUnit(first: Node, node: string, name: string, ledger: string):
   });
 }
 
-const clients = new Map<string, ReceptorClient>();
-
-function clientOf({ socket }: Node): ReceptorClient {
-  const client = clients.get(socket) ?? new ReceptorClient(socket);
-  clients.set(socket, client);
-  return client;
+async function outputOf(client: ReceptorClient, unitid: string): Promise<string> {
+  let output = '';
+  for await (const chunk of client.results(unitid)) output += chunk;
+  return output;
 }
 
 /** Asks again while the node itself is away. */
@@ -193,7 +138,7 @@ async function persistently<T>(
 ): Promise<T> {
   for (;;) {
     try {
-      return await call(clientOf(node));
+      return await call(node.client);
     } catch (error) {
       const away =
         error instanceof ReceptorError && /_(CONNECT_FAILED|CONNECTION_LOST|ABORTED)$/.test(error.code);
@@ -238,7 +183,7 @@ function growth(before: readonly Usage[], after: readonly Usage[]): string[] {
 async function leftBehind(nodes: readonly Node[]): Promise<string[]> {
   const end = Date.now() + PATIENCE_MS;
   for (;;) {
-    const listed = await Promise.all(nodes.map((node) => clientOf(node).workList()));
+    const listed = await Promise.all(nodes.map((node) => node.client.workList()));
     const left = listed.flatMap((units, i) => Object.keys(units).map((id) => `${id} at ${nodes[i]?.id}`));
     if (left.length === 0) return [];
     if (Date.now() > end) return [`released units are left: ${left.join(', ')}`];
@@ -254,13 +199,4 @@ function judgeLedger(ledger: string, count: number): string[] {
     faults.push(`${entries.length - names.size} units have run more than once`);
   if (names.size !== count) faults.push(`${names.size} of ${count} units have run`);
   return faults;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
