@@ -12,6 +12,8 @@ interface Cut {
   readonly connection: number;
   readonly direction: 'there' | 'back';
   readonly byte: number;
+  /** Whether nothing breaks: the connection falls silent, and then the node is known to have come back. */
+  readonly silent?: boolean;
 }
 
 let executor: RunningDaemon;
@@ -29,7 +31,7 @@ afterEach(() => {
   for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
 });
 
-/** Passes bytes on, up to the one at which it says so. */
+/** Passes bytes on, up to the one at which it says so; nothing is taken after that, neither bytes nor their end. */
 function meter(limit: number, onLimit: () => void, rewrite?: (text: string) => string): Transform {
   let passed = 0;
   return new Transform({
@@ -38,8 +40,8 @@ function meter(limit: number, onLimit: () => void, rewrite?: (text: string) => s
       const part = data.subarray(0, Math.max(0, limit - passed));
       passed += part.length;
       if (part.length > 0) this.push(part);
-      if (part.length < data.length) setImmediate(onLimit);
-      done();
+      if (part.length === data.length) return done();
+      setImmediate(onLimit);
     },
   });
 }
@@ -50,6 +52,7 @@ class BreakingAccess implements RemoteAccess {
   readonly #onCut: () => void;
   /** Whether the executor passes for a Go node, which is asked for what it does not know. */
   readonly #asGo: boolean;
+  readonly #onAppeared = new Set<() => void>();
   #connections = 0;
 
   constructor(cut: Cut | undefined, asGo: boolean, onCut: () => void) {
@@ -63,6 +66,11 @@ class BreakingAccess implements RemoteAccess {
     const [back, far] = duplexPair();
     const cut = this.#cut?.connection === this.#connections++ ? this.#cut : undefined;
     const sever = () => {
+      if (cut?.silent) {
+        this.#onCut();
+        for (const listener of this.#onAppeared) listener();
+        return;
+      }
       for (const end of [near, there, back, far]) end.destroy();
       this.#onCut();
     };
@@ -82,8 +90,9 @@ class BreakingAccess implements RemoteAccess {
   async sign(): Promise<string> {
     return '';
   }
-  onAppeared(): () => void {
-    return () => {};
+  onAppeared(_node: string, listener: () => void): () => void {
+    this.#onAppeared.add(listener);
+    return () => this.#onAppeared.delete(listener);
   }
 }
 
@@ -94,7 +103,7 @@ async function* only(text: string): AsyncGenerator<Buffer> {
 /** Submits a unit over connections of which one breaks, and tells how it ended and how often it has run. */
 async function runOver(
   cut: Cut | undefined,
-  { asGo = false, restart = false, payload = true } = {},
+  { asGo = false, restart = false, payload = true, padding = 0 } = {},
 ): Promise<{ unit: UnitReport; output: string; runs: number; broken: boolean }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'receptor-cuts-'));
   directories.push(dataDir);
@@ -116,7 +125,8 @@ async function runOver(
   let workceptor = await open(cut);
   try {
     const submission = await workceptor.allocateRemote({ node: 'beta', workType: 'sh', parameters: {} });
-    await submission.receive(only(payload ? `echo run >>${ledger}; echo first; sleep 0.1; echo last` : ''));
+    const script = `${'\n'.repeat(padding)}echo run >>${ledger}; echo first; sleep 0.1; echo last`;
+    await submission.receive(only(payload ? script : ''));
     const starting = submission.start().catch(() => undefined);
     if (restart) {
       const { id } = submission;
@@ -209,5 +219,18 @@ describe('a connection that breaks at any byte', { timeout: 120_000 }, () => {
       });
     });
     expect(broken).toBeGreaterThan(30);
+  });
+
+  it('is given up on a Go node when that comes back while the payload is sent', async () => {
+    const cut = { connection: 0, direction: 'there', byte: 1000, silent: true } as const;
+    const since = performance.now();
+    const found = await runOver(cut, { asGo: true, padding: 2000 });
+    expect({ ...found, unit: found.unit.Detail }).toMatchObject({
+      broken: true,
+      unit: 'exit status 0',
+      output: 'first\nlast\n',
+      runs: 1,
+    });
+    expect(performance.now() - since).toBeLessThan(10_000);
   });
 });

@@ -25,6 +25,22 @@ export async function submit(
   const abilities = record.extra.IdempotencyKey === undefined ? NONE : await session.abilities();
   const repeatable = abilities.has('idempotencykey');
   const thenFollow = repeatable && abilities.has('thenfollow');
+  if (repeatable) return attempt(session, record, access, { repeatable, thenFollow });
+  // A Go node without a way to here gives up its end of the connection, and cannot say so.
+  const stopListening = access.onAppeared(record.extra.RemoteNode, () => session.close());
+  try {
+    return await attempt(session, record, access, { repeatable, thenFollow });
+  } finally {
+    stopListening();
+  }
+}
+
+async function attempt(
+  session: RemoteSession,
+  record: RemoteRecord,
+  access: RemoteAccess,
+  { repeatable, thenFollow }: { repeatable: boolean; thenFollow: boolean },
+): Promise<boolean> {
   if (record.extra.SubmitSent && !repeatable && (await hasStarted(session, record, access))) {
     await record.change(started(record.extra));
     return false;
