@@ -7,7 +7,7 @@ import { normalise } from '../../src/workers/kubernetes/output/normalise.js';
 import { varied } from '../support/varied.js';
 
 /** A cursor that stands for so many bytes of the log. */
-const cursorAt = (taken: number): LogCursor => ({ stamp: '2026-01-02T03:04:05Z', count: 1, taken });
+const cursorAt = (taken: number, stamp = '2026-01-02T03:04:05Z'): LogCursor => ({ stamp, count: 1, taken });
 
 /**
  * A container that has written `output` on one channel, its log, and an attach connection. The test moves them on;
@@ -22,6 +22,8 @@ class Scene {
   private readonly logged: Buffer;
   /** How many bytes the log has given. */
   logRead = 0;
+  /** The time of what it gives. */
+  logStamp = '2026-01-02T03:04:05Z';
 
   constructor(
     readonly merge: Merge,
@@ -69,7 +71,7 @@ class Scene {
     const chunk = this.logged.subarray(this.logAt, end);
     this.logRead += chunk.length;
     this.logAt = end;
-    this.merge.onLog(this.now, chunk, cursorAt(end));
+    this.merge.onLog(this.now, chunk, cursorAt(end, this.logStamp));
     this.obey();
   }
 
@@ -494,6 +496,34 @@ describe('Merge', () => {
     scene.end();
     expect(scene.result.equals(output)).toBe(true);
     expect(scene.merge.flaws.gaps).toEqual([]);
+    expect([...scene.merge.unsure]).toEqual([]);
+  });
+
+  it('says so when that content came more than once in the log, as the place may be the wrong one then', () => {
+    const stretch = varied(WINDOW + 1_000_003, { seed: 44 });
+    const output = Buffer.concat([stretch, stretch, stretch]);
+    const scene = new Scene(new Merge(), output, false);
+    scene.leavesLogBehind(stretch.length * 2 + 12_345);
+    scene.attachEnds(false);
+    scene.merge.onLogLost(scene.now);
+    scene.end();
+    expect([...scene.merge.unsure]).toEqual([expect.stringContaining('may be there twice')]);
+  });
+
+  it('does not doubt its place for content that comes again later, at a time that was not looked at', () => {
+    const stretch = varied(WINDOW + 1_000_003, { seed: 45 });
+    const output = Buffer.concat([stretch, stretch]);
+    const scene = new Scene(new Merge(), output, false);
+    scene.leavesLogBehind(WINDOW);
+    scene.attachEnds(false);
+    scene.merge.onLogLost(scene.now);
+    scene.wait(50);
+    scene.logBrings(WINDOW + 10_000);
+    scene.logStamp = '2026-01-02T03:05:05Z';
+    scene.logBrings(WINDOW + 20_000);
+    scene.end();
+    expect(scene.result.equals(output)).toBe(true);
+    expect([...scene.merge.unsure]).toEqual([]);
   });
 
   it('places output that repeats itself in stretches longer than it keeps, when attach drops behind the log', () => {

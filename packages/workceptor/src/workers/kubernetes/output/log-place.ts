@@ -1,12 +1,16 @@
 import type { LogCursor } from './log-reader.js';
 import { normalise } from './normalise.js';
+import { Recurrence } from './recurrence.js';
 import { Seek } from './seek.js';
 import { parseStamp } from './stamp.js';
 import type { Window } from './window.js';
 
 const CLOCK_SLACK_NS = 2_000_000_000n;
-/** A log that was left no further back is read through; one further back is looked for by content, which is sooner done. */
-const READ_THROUGH = 512 << 20;
+/**
+ * A log that was left no further back is read through: counting is right whatever the output says. One further back is
+ * looked for by content, which is sooner done.
+ */
+const READ_THROUGH = 4 * 2 ** 30;
 const NOTHING = Buffer.alloc(0);
 
 /** Where the log is to be opened. Each order has a new `id`. */
@@ -55,6 +59,13 @@ export class LogPlace {
   ended = false;
   /** The log will not be read. */
   refused = false;
+  /** Whether something was written from where the log is now. */
+  used = false;
+  /** Whether the place was found by content that came again, so that it may be the wrong one. */
+  private recurs = false;
+  private recurrence: Recurrence | undefined;
+  /** Entries later than this are not what is looked for; nanoseconds since the epoch. */
+  private soughtUntil: bigint | undefined;
   /** Something of it was gone before it was read. */
   lossy = false;
   /** While `at` is not known: the last place that was. */
@@ -71,6 +82,11 @@ export class LogPlace {
   /** A place that can be gone on from. */
   get place(): Place {
     return this.left ?? { cursor: this.cursor, at: this.at ?? 0 };
+  }
+
+  /** Whether something was written from a place that may be the wrong one. */
+  get unproven(): boolean {
+    return this.recurs && this.used;
   }
 
   /** Whether the log is being read and has come to its newest bytes, as far as can be told. */
@@ -90,11 +106,16 @@ export class LogPlace {
     this.lastAt = now;
     const before = this.cursor;
     this.cursor = cursor;
-    if (!this.seek) return { raw: content, origin: { cursor: before, at: this.at ?? 0 } };
+    if (!this.seek) {
+      this.watch(content);
+      return { raw: content, origin: { cursor: before, at: this.at ?? 0 } };
+    }
     const found = this.seek.push(content);
     if (!found) return { raw: NOTHING, origin: { cursor: before, at: 0 } };
     const passed = normalise(content).length - normalise(found.rest).length;
     this.found(found.at);
+    this.recurrence = new Recurrence(found.by);
+    this.watch(found.rest);
     return { raw: found.rest, origin: { cursor: before, at: found.at - passed } };
   }
 
@@ -113,15 +134,17 @@ export class LogPlace {
     this.parked = false;
     this.held = false;
     const stamp = this.cursor && parseStamp(this.cursor.stamp);
-    if (where === 'start' || stamp === undefined) {
+    // The log's clock, as far as it was seen, moved on by ours.
+    const elapsed = BigInt(Math.floor(Math.max(0, latest - this.lastAt))) * 1_000_000n;
+    const time = stamp === undefined ? undefined : stamp + elapsed;
+    this.soughtUntil = time === undefined ? undefined : time + CLOCK_SLACK_NS;
+    if (where === 'start' || time === undefined) {
       this.seek = new Seek(known, 'start');
       this.give({ kind: 'start' });
       return;
     }
     this.seek = new Seek(known, 'near');
-    // The log's clock, as far as it was seen, moved on by ours.
-    const elapsed = Math.max(0, latest - this.lastAt);
-    this.give({ kind: 'near', time: stamp + BigInt(Math.floor(elapsed)) * 1_000_000n - CLOCK_SLACK_NS });
+    this.give({ kind: 'near', time: time - CLOCK_SLACK_NS });
   }
 
   /** Goes on after {@link park}. */
@@ -145,6 +168,9 @@ export class LogPlace {
   /** The log is at a known position again. */
   found(at: number): void {
     this.at = at;
+    this.used = false;
+    this.recurs = false;
+    this.recurrence = undefined;
     this.seek = undefined;
     this.left = undefined;
     this.parked = false;
@@ -178,6 +204,15 @@ export class LogPlace {
     this.refused = true;
     this.seek = undefined;
     this.parked = false;
+  }
+
+  /** Whether the content by which the place was found comes again, while the place could be there as well. */
+  private watch(content: Buffer): void {
+    if (!this.recurrence) return;
+    this.recurs = this.recurrence.push(normalise(content));
+    const stamp = this.cursor && parseStamp(this.cursor.stamp);
+    const late = this.soughtUntil !== undefined && stamp !== undefined && stamp > this.soughtUntil;
+    if (this.recurs || late) this.recurrence = undefined;
   }
 
   /** From here on the log's position is not known. */

@@ -22,6 +22,8 @@ import type { Window } from './window.js';
 
 const INTERRUPTED = 'attach was interrupted, and the log may not be read';
 const ROTATED = 'the log was rotated before it was read';
+const RECURS =
+  'some of the output may be there twice, as it repeats itself and where the log was taken up again was found by content';
 
 /**
  * Merges what the log and attach bring. Pure: every method takes the time, and what is to be done is left in `takeWrites`,
@@ -346,6 +348,7 @@ export class Merge {
     const { log } = this;
     this.search.settle(now, this.standing);
     if (!this.lines) this.positions.settle(now);
+    if (log.unproven) this.output.unsure.add(RECURS);
     const { lines, positions } = this;
     if (lines) {
       lines.settle(now);

@@ -206,6 +206,7 @@ export class PositionMerge {
     for (const { raw, length } of this.held.release(since, to)) {
       this.output.fromLog(raw);
       this.output.written += length;
+      this.log.used = true;
     }
   }
 

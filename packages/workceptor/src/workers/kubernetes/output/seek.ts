@@ -41,8 +41,8 @@ export class Seek {
     this.pattern = Buffer.from(output.slice(goal - PATTERN, goal));
   }
 
-  /** Takes content of the log. When the place is found: the position that `rest`, the content's remainder, begins at. */
-  push(raw: Buffer): { at: number; rest: Buffer } | undefined {
+  /** Takes content of the log. When the place is found: the position that `rest`, the content's remainder, begins at, and `by` what. */
+  push(raw: Buffer): { at: number; rest: Buffer; by: Buffer } | undefined {
     const norm = normalise(raw);
     if (norm.length === 0) return undefined;
     this.sawBytes = true;
@@ -51,7 +51,7 @@ export class Seek {
     const found = this.repetitive ? -1 : seen.indexOf(this.pattern);
     if (found >= 0) {
       const end = found + this.pattern.length - before;
-      return { at: this.goal, rest: raw.subarray(rawLength(raw, end)) };
+      return { at: this.goal, rest: raw.subarray(rawLength(raw, end)), by: this.pattern };
     }
     this.tail = Buffer.from(seen.subarray(-(PATTERN - 1)));
     const missing = PATTERN - this.head.length;
@@ -59,8 +59,8 @@ export class Seek {
     this.head = Buffer.concat([this.head, norm.subarray(0, missing)]);
     const at = this.head.length === PATTERN ? this.placeOfHead() : undefined;
     // `missing` bytes of this chunk complete the head; the rest of it comes after.
-    if (at !== undefined) return { at: at + PATTERN, rest: raw.subarray(rawLength(raw, missing)) };
-    return undefined;
+    if (at === undefined) return undefined;
+    return { at: at + PATTERN, rest: raw.subarray(rawLength(raw, missing)), by: this.head };
   }
 
   /** Whether what came last is what the output ends with. */
