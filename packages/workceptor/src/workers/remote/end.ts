@@ -54,7 +54,7 @@ export async function freeRemoteUnit(
   const retry = new Retry(access, end.RemoteNode);
   while (!signal.aborted) {
     try {
-      await endRemoteUnit(access, end, 'release', signal);
+      await retry.during(() => endRemoteUnit(access, end, 'release', signal));
       return;
     } catch (error) {
       if (signal.aborted) return;

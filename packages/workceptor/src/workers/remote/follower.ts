@@ -62,7 +62,10 @@ export class Follower {
     const { extra, unit } = this.#record;
     const again = new AbortController();
     this.#again = again;
-    const stopListening = this.#access.onAppeared(extra.RemoteNode, () => this.lookAgain());
+    const stopListening = this.#access.onAppeared(extra.RemoteNode, () => {
+      this.#retry.reset();
+      this.lookAgain();
+    });
     const signal = AbortSignal.any([this.#stop, again.signal]);
     const closeBegun = () => begun?.close();
     signal.addEventListener('abort', closeBegun, { once: true });

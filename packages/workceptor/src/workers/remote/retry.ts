@@ -20,6 +20,16 @@ export class Retry {
     this.#delay = FIRST_MS;
   }
 
+  /** Does one try; where the node comes into reach meanwhile, the next one need not wait long. */
+  async during<T>(attempt: () => Promise<T>): Promise<T> {
+    const stopListening = this.#access.onAppeared(this.#node, () => this.reset());
+    try {
+      return await attempt();
+    } finally {
+      stopListening();
+    }
+  }
+
   /** Waits until it is time for the next try, or the signal says stop. */
   async wait(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { type Command, encodeCommand, errorFromReply, isErrorLine, ReceptorError } from '@receptor/protocol';
 import type { RemoteAccess } from './access.js';
+import { Doubt } from './doubt.js';
 import type { RemoteTarget } from './extra-data.js';
 
 /** How long a node may take to answer a dial and to greet. */
@@ -17,12 +18,17 @@ export class RemoteSession {
   readonly #stream: Duplex;
   readonly #signal: AbortSignal;
   readonly #onAbort: () => void;
+  readonly #doubt: Doubt;
   #rest: Buffer = Buffer.alloc(0);
 
-  private constructor(stream: Duplex, signal: AbortSignal) {
+  private constructor(stream: Duplex, access: RemoteAccess, node: string, signal: AbortSignal) {
     this.#stream = stream;
     this.#signal = signal;
     this.#onAbort = () => stream.destroy();
+    this.#doubt = new Doubt(access, node, () =>
+      stream.destroy(new Error('the node was away and does not know of it')),
+    );
+    stream.once('close', () => this.#doubt.end());
     stream.on('error', () => undefined);
     signal.addEventListener('abort', this.#onAbort, { once: true });
     if (signal.aborted) stream.destroy();
@@ -40,10 +46,13 @@ export class RemoteSession {
   ): Promise<RemoteSession> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), OPEN_MS);
+    const doubt = new Doubt(access, RemoteNode, () => late.abort());
     let session: RemoteSession | undefined;
     try {
       session = new RemoteSession(
         await access.dial(RemoteNode, TLSClient, AbortSignal.any([signal, late.signal])),
+        access,
+        RemoteNode,
         signal,
       );
       const line = await session.readLine(OPEN_MS);
@@ -57,6 +66,7 @@ export class RemoteSession {
       throw new ReceptorError('RECEPTOR_CONNECT_FAILED', text, { cause: error });
     } finally {
       clearTimeout(timer);
+      doubt.end();
     }
   }
 
@@ -89,6 +99,7 @@ export class RemoteSession {
     if (this.#stream.write(data)) return;
     await this.#until(['drain', 'close', 'error']);
     if (this.#stream.destroyed) throw this.#lost();
+    this.#doubt.prolong();
   }
 
   /** Ends the sending side; resolves when the other side has got every byte, or that will not be known. */
@@ -98,6 +109,7 @@ export class RemoteSession {
     // A node may also answer at once, and end the connection without having said that it got the end.
     while (!stream.writableFinished && !stream.destroyed && stream.readableLength === 0)
       await this.#until(['finish', 'readable', 'close', 'error']);
+    this.#doubt.prolong();
   }
 
   /**
@@ -137,6 +149,7 @@ export class RemoteSession {
   /** Ends the connection. */
   close(): void {
     this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#doubt.end();
     this.#stream.destroy();
   }
 
@@ -150,7 +163,10 @@ export class RemoteSession {
     const stream = this.#stream;
     for (;;) {
       const chunk = stream.read() as Buffer | null;
-      if (chunk !== null) return chunk;
+      if (chunk !== null) {
+        this.#doubt.dispel();
+        return chunk;
+      }
       if (stream.readableEnded) return undefined;
       if (stream.destroyed) throw this.#lost();
       if (!(await this.#until(['readable', 'end', 'close', 'error'], timeoutMs)))

@@ -32,7 +32,11 @@ export class Start {
    * @returns whether the unit is started; otherwise the node cannot be reached, and another try may do better
    * @throws Failure; ReceptorError what the node refused the submit with; the reason of the stop
    */
-  async once(): Promise<boolean> {
+  once(): Promise<boolean> {
+    return this.#retry.during(() => this.#once());
+  }
+
+  async #once(): Promise<boolean> {
     const late = new Deadline(expirationOf(this.#record.extra));
     const signal = AbortSignal.any([this.#stop, late.signal]);
     try {
