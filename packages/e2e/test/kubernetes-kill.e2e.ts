@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -64,7 +64,8 @@ const nodes: Node[] = [];
 class Node {
   readonly path = join(directory.path, String(nodes.length));
   readonly steps = join(this.path, 'steps');
-  readonly #triggered = join(this.path, 'triggered');
+  readonly #orders = join(this.path, 'orders');
+  #killAt: number | undefined;
   daemon: DaemonProcess | undefined;
   client: ReceptorClient | undefined;
 
@@ -78,12 +79,14 @@ class Node {
    */
   async start(killAt?: number, waits = false): Promise<void> {
     await mkdir(this.path, { recursive: true });
+    await rm(this.#orders, { force: true });
+    this.#killAt = killAt;
+    if (killAt !== undefined && !waits) this.#order();
     const env = {
       NODE_OPTIONS: `--import=${KILL_AT_STEP}`,
       KILL_UNDER: join(this.path, 'data/'),
-      KILL_AT: String(killAt),
+      KILL_ORDERS: this.#orders,
       KILL_LOG: this.steps,
-      ...(waits ? { KILL_FROM: this.#triggered } : {}),
     };
     this.client?.close();
     this.daemon = await startDaemon({
@@ -115,8 +118,13 @@ class Node {
 
   /** From here on steps are counted. */
   trigger<T>(what: () => Promise<T>): Promise<T> {
-    writeFileSync(this.#triggered, '');
+    this.#order();
     return what();
+  }
+
+  #order(): void {
+    writeFileSync(`${this.#orders}.new`, JSON.stringify({ at: this.#killAt }));
+    renameSync(`${this.#orders}.new`, this.#orders);
   }
 
   /** What was the last step before the end, for a message that helps. */
