@@ -24,8 +24,23 @@ const NODE: Program = { command: process.execPath, prefix: [] };
 /** Links from one end of the line of nodes to the other. */
 const LONG = mesh.LINE_NODES - 1;
 
+const GROUPS = ['start', 'daemon', 'command-line', 'pod-log', 'quic', 'mesh', 'remote'] as const;
+const USAGE = `usage: pnpm bench [GROUP ...]
+
+groups, all of them if none is named: ${GROUPS.join(' ')}
+They compare with what RECEPTOR_GO, RECEPTORCTL_PYTHON and KUBECONFIG name.`;
+
 const wanted = new Set(process.argv.slice(2));
-const wants = (name: string) => wanted.size === 0 || wanted.has(name);
+const wants = (name: (typeof GROUPS)[number]) => wanted.size === 0 || wanted.has(name);
+if (wanted.has('--help')) {
+  console.log(USAGE);
+  process.exit(0);
+}
+for (const name of wanted)
+  if (!GROUPS.some((group) => group === name)) {
+    console.error(`There is no group ${name}.\n\n${USAGE}`);
+    process.exit(2);
+  }
 const all: Line[] = [];
 
 function print(text: string): void {

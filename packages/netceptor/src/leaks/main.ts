@@ -1,15 +1,16 @@
-import { parseArgs } from 'node:util';
+import { endWithUsage, readOptions } from '../developer-command.js';
 import { checkPhase, mebibytes } from './check.js';
 import { startNodes } from './phases.js';
 
 /** `pnpm leaks`: opens and closes connections, streams and links by the thousand, and looks whether anything is left. */
 
-const { values } = parseArgs({ options: { scale: { type: 'string', default: '1' } } });
+const USAGE = `usage: pnpm leaks [--scale NUMBER]
+
+--scale NUMBER   so many times as much of everything, such as 0.1 for a quick look (1)`;
+
+const values = readOptions(USAGE, { scale: '1' });
 const scale = Number(values.scale);
-if (!(scale > 0)) {
-  console.error('usage: pnpm leaks [--scale NUMBER]');
-  process.exit(2);
-}
+if (!(scale > 0)) endWithUsage(USAGE, `--scale: ${values.scale} is not a number above 0`);
 
 const sum = (resources: ReadonlyMap<string, number>) => [...resources.values()].reduce((a, b) => a + b, 0);
 

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { endWithUsage, readOptions } from '../developer-command.js';
 import { MAX_HOPS } from '../packet/packet-layer.js';
 import type { Random } from '../random.js';
 import { drawGraph, GRAPHS, type GraphKind } from './graphs.js';
@@ -120,24 +120,24 @@ const COLUMNS: readonly (readonly [string, (point: Point) => string])[] = [
   ['links of a packet', ({ longest }) => String(longest)],
 ];
 
-const { values } = parseArgs({
-  options: {
-    nodes: { type: 'string', default: '1000' },
-    graph: { type: 'string', default: 'random' },
-    seed: { type: 'string', default: '1' },
-  },
-});
-const kind = GRAPHS.find((name) => name === values.graph);
+const USAGE = `usage: pnpm simulate [--nodes NUMBER] [--graph ${GRAPHS.join('|')}] [--seed NUMBER]
+
+--nodes NUMBER   how many the largest mesh has; smaller ones come first (1000)
+--graph KIND     how they are linked (random)
+--seed NUMBER    the same draws the same mesh (1)`;
+
+const values = readOptions(USAGE, { nodes: '1000', graph: 'random', seed: '1' });
+const kind =
+  GRAPHS.find((name) => name === values.graph) ?? endWithUsage(USAGE, `--graph: there is no ${values.graph}`);
 const most = Number(values.nodes);
-if (!kind || !Number.isInteger(most) || most < 2) {
-  console.error(`usage: pnpm simulate --nodes NUMBER --graph ${GRAPHS.join('|')} [--seed NUMBER]`);
-  process.exitCode = 1;
-} else {
-  const sizes = [10, 30, 100, 300, 1000, 3000].filter((size) => size < most);
-  console.log(`${kind} graphs; all numbers are for one node\n`);
-  console.log(COLUMNS.map(([title]) => title).join(' | '));
-  for (const size of [...sizes, most]) {
-    const point = await measure(kind, size, Number(values.seed));
-    console.log(COLUMNS.map(([title, text]) => text(point).padStart(title.length)).join(' | '));
-  }
+if (!Number.isInteger(most) || most < 2)
+  endWithUsage(USAGE, `--nodes: ${values.nodes} is not a whole number from 2`);
+const seed = Number(values.seed);
+if (!Number.isInteger(seed)) endWithUsage(USAGE, `--seed: ${values.seed} is not a whole number`);
+const sizes = [10, 30, 100, 300, 1000, 3000].filter((size) => size < most);
+console.log(`${kind} graphs; all numbers are for one node\n`);
+console.log(COLUMNS.map(([title]) => title).join(' | '));
+for (const size of [...sizes, most]) {
+  const point = await measure(kind, size, seed);
+  console.log(COLUMNS.map(([title, text]) => text(point).padStart(title.length)).join(' | '));
 }
